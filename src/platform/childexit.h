@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * childexit: the end of one child process, as a descriptor.
+ *
+ * The descriptor becomes readable when the child has ended; the status is taken by
+ * weft_childexit_reap. SIGCHLD is never touched and no other child is ever waited for. Whether the
+ * pid is still the child's (not reaped, so not recycled) is known here, so signals go through here.
+ *
+ * childexit_pidfd.c: the child's pidfd; where somebody else reaped the child, the status comes from
+ * PIDFD_GET_INFO (Linux 6.15).  childexit_thread.c: a thread in waitid(P_PID, WEXITED | WNOWAIT)
+ * that closes the write end of a pipe.
+ */
+#ifndef WEFT_PLATFORM_CHILDEXIT_H
+#define WEFT_PLATFORM_CHILDEXIT_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <sys/types.h>
+
+typedef struct weft_childexit {
+    pid_t pid;
+    int fd;               /* readable at the child's end; -1 after close */
+    pthread_mutex_t lock; /* guards the fields below, and kill against reap */
+    bool reaped;
+    int status;       /* exit code, or minus the signal's number; valid once reaped */
+    bool status_lost; /* reaped by somebody else and not kept by the system */
+    void *impl;
+} weft_childexit;
+
+/* `pidfd` is one made at the child's birth (taken over), or -1. Errors: -EMFILE, -ENFILE, -ENOMEM,
+ * -EAGAIN (no thread); the child runs on and is the caller's. */
+int weft_childexit_open(weft_childexit *child, pid_t pid, int pidfd);
+
+/* 1: it has ended, and `status` is set (exit code, or minus the signal); 0: it runs. Never waits. After the
+ * first 1 always 1. Errors: WEFT_ESTATUS_LOST: ended, the status is gone. */
+int weft_childexit_reap(weft_childexit *child, int *status);
+
+/* Errors: -ESRCH: reaped already (no system call is made); -EPERM, -EINVAL. */
+int weft_childexit_kill(weft_childexit *child, int signum);
+
+/* Closes the descriptor; a child that still runs is left to itself (posix: the thread reaps it; Linux:
+ * it is kept on a list that weft_childexit_reap_dropped walks). */
+void weft_childexit_close(weft_childexit *child);
+
+/* Reaps what was dropped and has ended. Returns how many still run. */
+int weft_childexit_reap_dropped(void);
+
+#endif
