@@ -2,16 +2,16 @@
 /*
  * memory: every allocation of the library passes here.
  *
- * weft_set_allocator (weft/base.h) replaces what stands below, which is how applications account for memory
- * and how tests make the n-th allocation fail.
+ * weft_set_allocator (weft/base.h) replaces what stands below, which is how applications account
+ * for memory and how tests make the n-th allocation fail.
  */
 #ifndef WEFT_CORE_MEMORY_H
 #define WEFT_CORE_MEMORY_H
 
 #include <stddef.h>
 
-/* NULL when there is no memory; nothing is recorded: the caller knows what it was for. size 0 gives a
- * unique pointer. */
+/* NULL when there is no memory; nothing is recorded: the caller knows what it was for. size 0 gives
+ * a unique pointer. */
 void *weft_alloc(size_t size);
 
 /* As weft_alloc, zeroed; count * size is checked for overflow. */

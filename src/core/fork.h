@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * fork: what a copy of the process must know.
+ *
+ * The generation changes in each child; handles carry the one they were made in, and answer
+ * WEFT_EFORKED in another. The prepare handler takes every lock of a global (buckets, pools) in a
+ * fixed order, so that the child finds them free and whole; handles' own locks are simply dead with
+ * their handles. Registered with pthread_atfork once, at the first use of a context.
+ */
+#ifndef WEFT_CORE_FORK_H
+#define WEFT_CORE_FORK_H
+
+#include <stdint.h>
+
+extern uint32_t weft_fork_generation; /* changed only in a child's single thread */
+
+/* What a module needs around a fork; registered once per module, at its first use, never removed.
+ * Prepared in reverse order. */
+typedef struct weft_fork_hooks {
+    void (*prepare)(void);
+    void (*parent)(void);
+    void (*child)(void);
+    struct weft_fork_hooks *next;
+} weft_fork_hooks;
+
+void weft_fork_register(weft_fork_hooks *hooks);
+
+/* Installs the pthread_atfork handlers; idempotent. */
+void weft_fork_install(void);
+
+#endif

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * handle: the header with which every object begins that has a life of its own.
+ *
+ * References: each start takes one for the caller (if he wants the handle) and one for whoever
+ * completes it, so that completion may touch the handle after its waiters have gone on. The last
+ * release calls kind->finalize.
+ */
+#ifndef WEFT_CORE_HANDLE_H
+#define WEFT_CORE_HANDLE_H
+
+#include <weft/handle.h>
+
+#include "core/ilock.h"
+#include "core/wait.h"
+
+struct weft_job;
+typedef struct weft_handle weft_handle;
+
+typedef struct weft_kind {
+    const char *name;          /* "thread": in messages and descriptions */
+    const char *prefix;        /* "Thread": of names that are made */
+    _Atomic uint32_t *numbers; /* the counter of its prefix; NULL: of this kind alone is made by
+                                  WEFT_KIND_COUNTER */
+    void (*finalize)(weft_handle *handle); /* the last reference is gone: end the activity, free */
+    struct weft_job *(*job)(weft_handle *handle); /* its outcome; NULL: it has no result */
+    int (*cancel)(weft_handle *handle);           /* 1 asked, 0 done; NULL: -ENOTSUP */
+    /* Readiness, for kinds where it is more than `done`. All or none of: */
+    bool (*ready)(weft_handle *handle);
+    /* Links the waiter if not ready (then 0), else 1, under the kind's own lock. */
+    int (*enlist)(weft_handle *handle, weft_waiter *waiter);
+    void (*delist)(weft_handle *handle, weft_waiter *waiter);
+    /* Readiness that a descriptor tells: fills fd, interest, id (returns 1), or 0 where there is
+     * none (any more). After the descriptor became ready, or to look, `poke` is called: it may
+     * complete the handle. May be NULL. */
+    int (*descriptor)(weft_handle *handle, weft_fd_wait *fd);
+    void (*poke)(weft_handle *handle);
+    /* Appends the state to a description; NULL: "done"/"pending" and the result. As snprintf. */
+    int (*describe)(weft_handle *handle, char *buffer, size_t size);
+} weft_kind;
+
+typedef struct weft_callback weft_callback;
+typedef struct weft_name weft_name;
+
+struct weft_handle {
+    uint32_t magic;
+    _Atomic uint32_t refs;
+    const weft_kind *kind;
+    weft_ilock lock;       /* guards waiters, callbacks, name, and the job's context */
+    _Atomic uint32_t done; /* set once, under lock */
+    uint32_t fork_generation;
+    uint32_t number; /* of a name that is made */
+    weft_list waiters;
+    weft_callback *callbacks; /* owned; in order */
+    weft_name *names;   /* owned; the newest first, old ones stay for those who borrowed them */
+    void *_Atomic data; /* the user's */
+};
+
+/* One reference; the number for its made name is drawn. */
+void weft_handle_init(weft_handle *handle, const weft_kind *kind);
+
+/* What must be freed of the header; part of every finalizer, before the memory goes. */
+void weft_handle_clear(weft_handle *handle);
+
+/*
+ * The check at every public entry: a live handle of this kind (NULL: any) of this process.
+ * Errors: -EINVAL, WEFT_EFORKED, with a message that begins with `what`.
+ */
+int weft_handle_check(const void *handle, const weft_kind *kind, const char *what);
+
+static inline weft_handle *weft_handle_hold(weft_handle *handle)
+{
+    /* relaxed: whoever adds a reference has one */
+    atomic_fetch_add_explicit(&handle->refs, 1, memory_order_relaxed);
+    return handle;
+}
+
+void weft_handle_drop(weft_handle *handle);
+
+static inline bool weft_handle_done(const weft_handle *handle)
+{
+    /* acquire: the outcome was written before */
+    return atomic_load_explicit(&((weft_handle *)(uintptr_t)handle)->done, memory_order_acquire) !=
+           0;
+}
+
+/* Sets done, wakes the waiters, runs the callbacks. The outcome has been written. Once: false when
+ * it was done. */
+bool weft_handle_complete(weft_handle *handle);
+
+/* Wakes those who wait for a kind whose readiness is more than `done`. */
+void weft_handle_notify(weft_handle *handle);
+
+/* Names (copied; NULL: the made one). Errors: -ENOMEM. */
+int weft_handle_rename(weft_handle *handle, const char *name);
+const char *weft_handle_name_of(weft_handle *handle);
+
+/* weft_wait for internal callers: the handle is held and has been checked. */
+int weft_handle_wait(weft_handle *handle, weft_instant deadline);
+
+#endif

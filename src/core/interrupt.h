@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * interrupt: how the signal module reaches the main thread's waits.
+ *
+ * The C-level handler records its signal and calls weft_interrupt_post (async-signal-safe), which
+ * changes the word that the main thread sleeps on. The main thread, inside its next wait, calls
+ * `run` on top of that wait, in a context of its own (so that a handler may wait, too); a non-zero
+ * result ends the wait with that code. While the main thread runs a loop, its runner starts `run`
+ * as a coroutine instead and gives a non-zero result to `end_loop`.
+ */
+#ifndef WEFT_CORE_INTERRUPT_H
+#define WEFT_CORE_INTERRUPT_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "core/context.h"
+
+typedef struct weft_interrupt_hooks {
+    int (*run)(void);                                 /* runs the handlers of what is pending */
+    void (*end_loop)(struct weft_runner *, int code); /* set by asyncio */
+} weft_interrupt_hooks;
+
+extern weft_interrupt_hooks weft_interrupt;
+
+/* Something is pending for the main thread. */
+extern _Atomic uint32_t weft_interrupt_pending;
+
+/* The calling thread is main from now on, if there is none; on systems that tell, only the
+ * process's first thread becomes it. true: it is main. Errors are told as false: no memory for the
+ * parker's pipe. */
+bool weft_interrupt_claim_main(void);
+bool weft_interrupt_is_main(void);
+
+/* In a signal handler: the main thread looks at what is pending. */
+void weft_interrupt_post(void);
+
+/* Runs what is pending on top of the main thread's wait, in a context of its own; 0, or the code
+ * that ends the wait. */
+int weft_interrupt_run(weft_context *self);
+
+#endif

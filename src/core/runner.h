@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * runner: the thread that resumes coroutines: an event loop, or a worker of a thread pool.
+ *
+ * Owned by one thread; only the inbox and the sleep word are touched by others. A context that has
+ * been notified by its own runner's thread goes to the ready queue; one notified from elsewhere is
+ * pushed on the inbox (a lock-free stack, taken whole), and the runner is woken if it sleeps, once
+ * per sleep. Runners are type-stable, as contexts are.
+ */
+#ifndef WEFT_CORE_RUNNER_H
+#define WEFT_CORE_RUNNER_H
+
+#include "core/context.h"
+#include "core/coroutine.h"
+#include "core/heap.h"
+#include "core/ilock.h"
+#include "platform/poller.h"
+
+typedef struct weft_runner weft_runner;
+
+/* What a kind of runner adds. All are called on the runner's thread, on its own stack. */
+typedef struct weft_runner_hooks {
+    /* No coroutine is ready (or its turn has come after many that were): gives work, as ready
+     * coroutines. Returns whether it gave any. */
+    bool (*supply)(weft_runner *runner);
+    /* About to sleep / awake again: a pool counts its idle workers. idle returns false when there
+     * is work after all. */
+    bool (*idle)(weft_runner *runner);
+    void (*busy)(weft_runner *runner);
+} weft_runner_hooks;
+
+struct weft_runner {
+    weft_context *thread;  /* the context of the thread's own stack */
+    weft_context *current; /* the coroutine that runs; NULL: the thread's own stack does */
+    weft_context *ready, *ready_last; /* first in, first out */
+    uint32_t budget;                  /* switches left before the poller is looked at */
+    weft_coroutine *ended; /* has left its stack for good, to be dealt with by whoever runs next */
+    weft_coroutine *cache; /* stacks of the usual size, warm */
+    uint32_t cached;
+    size_t live; /* coroutines that have been started here and have not ended */
+    weft_heap timers;
+    weft_poller *poller;         /* NULL until a coroutine waits for a descriptor */
+    weft_ilock poller_lock;      /* held to close it, and by others to remove a descriptor */
+    struct weft_fd_record **fds; /* by number; owned */
+    size_t fds_room;
+    weft_wakeup wakeup; /* open while poller is */
+    const weft_runner_hooks *hooks;
+    void *owner; /* the loop or worker */
+    _Alignas(64) _Atomic(weft_context *) inbox;
+    _Atomic uint32_t sleep; /* WEFT_RUNNER_… */
+    weft_parker parker;     /* where it sleeps while it has no poller */
+    weft_runner *next_free; /* in the pool */
+};
+
+/* Takes a runner for the calling thread, which must run none. NULL with a message: -ENOMEM,
+ * WEFT_EINVALID_STATE. */
+weft_runner *weft_runner_open(const weft_runner_hooks *hooks, void *owner);
+
+/* No coroutine may be live. The thread is an ordinary one again. */
+void weft_runner_close(weft_runner *runner);
+
+/*
+ * One turn, on the thread's own stack: inbox, timers and descriptors, then what was ready. Sleeps
+ * until `deadline` when nothing is. Errors: -ENOMEM and others of the poller.
+ */
+int weft_runner_turn(weft_runner *runner, weft_instant deadline);
+
+/* Makes a coroutine's context run; from any thread. Each context is in at most one queue: only the
+ * winner of its wait word, or whoever starts it, may call this. */
+void weft_runner_ready(weft_runner *runner, weft_context *context);
+
+/* Ends the runner's sleep, now or next; from any thread. */
+void weft_runner_wake(weft_runner *runner);
+
+/* The running coroutine lets the others run: it is queued behind those that are ready. */
+void weft_runner_yield(weft_context *self);
+
+/* The running coroutine leaves until its wait word has been decided. Used by wait.c. */
+void weft_runner_park(weft_context *self, weft_instant deadline, weft_fd_wait *fds, size_t count,
+                      int *error);
+
+/* Calls weft_poller_set for a descriptor that is being closed; from any thread. */
+void weft_runner_forget_fd(weft_runner *runner, int fd);
+
+/* weft_shutdown: gives the pool back. */
+void weft_runner_trim(void);
+
+#endif
