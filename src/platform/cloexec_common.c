@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/* What POSIX gives both implementations of cloexec: F_DUPFD_CLOEXEC needs no lock. */
+#include "platform/cloexec.h"
+
+#include <errno.h>
+#include <fcntl.h>
+
+int weft_cloexec_dup(int fd, int lowest)
+{
+    int copy = fcntl(fd, F_DUPFD_CLOEXEC, lowest);
+    return copy < 0 ? -errno : copy;
+}
+
+int weft_cloexec_set_nonblocking(int fd, bool nonblocking)
+{
+    int flags = fcntl(fd, F_GETFL);
+    if (flags < 0)
+        return -errno;
+    int wanted = nonblocking ? flags | O_NONBLOCK : flags & ~O_NONBLOCK;
+    if (wanted != flags && fcntl(fd, F_SETFL, wanted) < 0)
+        return -errno;
+    return 0;
+}
