@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The parent's side of a spawn, the same for every way to make the child.
+ *
+ * The report comes through a pipe whose write end closes at the exec. Where the child has shown, by
+ * a store that arrived here, that it runs in the parent's memory, the parent was stopped until the
+ * exec, so the report lies in memory already and the pipe need not be read. That is faster and,
+ * more important, cannot be held up by a fork of somebody else in between, whose child has a copy
+ * of the pipe's write end.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "platform/cloexec.h"
+#include "platform/spawn_child.h"
+
+/* Before the pipe exists, whose numbers could be just those that are passed although they are
+ * closed. */
+static int check_descriptors(const weft_spawn_plan *plan)
+{
+    for (int i = 0; i < 3; i++) {
+        if (plan->fds[i] >= 0 && fcntl(plan->fds[i], F_GETFD) < 0)
+            return -errno;
+    }
+    for (size_t i = 0; i < plan->pass_fds_count; i++) {
+        if (fcntl(plan->pass_fds[i], F_GETFD) < 0)
+            return -errno;
+    }
+    return 0;
+}
+
+static int move_up(int *fd)
+{
+    if (*fd > 2)
+        return 0;
+    int copy = weft_cloexec_dup(*fd, 3);
+    if (copy < 0)
+        return copy;
+    (void)close(*fd);
+    *fd = copy;
+    return 0;
+}
+
+/* Both ends above 2, which belong to the program. */
+static int report_pipe(int fds[2])
+{
+    int r = weft_cloexec_pipe(fds);
+    if (r < 0)
+        return r;
+
+    r = move_up(&fds[0]);
+    if (r == 0)
+        r = move_up(&fds[1]);
+    if (r < 0) {
+        (void)close(fds[0]);
+        (void)close(fds[1]);
+    }
+    return r;
+}
+
+static int take_report(int fd, const weft_spawn_shared *shared, weft_spawn_result *result)
+{
+    weft_spawn_report report;
+    ssize_t n;
+
+    if (shared->alive != 0) {
+        report.stage = shared->report.stage;
+        report.error = shared->report.error;
+    } else {
+        do
+            n = read(fd, &report, sizeof report);
+        while (n < 0 && errno == EINTR);
+        if (n != (ssize_t)sizeof report)
+            return 0;
+    }
+    if (report.error != 0)
+        result->stage = (weft_spawn_stage)report.stage;
+    return -report.error;
+}
+
+static void discard(weft_spawn_result *result)
+{
+    int status;
+
+    while (waitpid(result->pid, &status, 0) < 0 && errno == EINTR)
+        ; /* ECHILD: the host, or an ignored SIGCHLD, was faster */
+    if (result->pidfd >= 0)
+        (void)close(result->pidfd);
+    result->pid = -1;
+    result->pidfd = -1;
+}
+
+static int signal_bound(void)
+{
+#ifdef SIGRTMAX
+    return SIGRTMAX + 1;
+#else
+    return 65;
+#endif
+}
+
+int weft_spawn(const weft_spawn_plan *plan, weft_spawn_result *result)
+{
+    weft_spawn_shared shared = {.alive = 0};
+    sigset_t all;
+    sigset_t before;
+    int fds[2];
+    int r;
+
+    *result = (weft_spawn_result){.pid = -1, .pidfd = -1, .stage = WEFT_SPAWN_SETUP};
+    r = check_descriptors(plan);
+    if (r < 0)
+        return r;
+    result->stage = WEFT_SPAWN_FORK;
+    r = report_pipe(fds);
+    if (r < 0)
+        return r;
+
+    weft_spawn_child child = {
+        .plan = plan,
+        .report_fd = fds[1],
+        .mask = &before,
+        .signals = signal_bound(),
+        .close_bound = -1,
+        .shared = &shared,
+    };
+    (void)sigfillset(&all);
+    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
+    r = weft_spawn_begin(&child, result);
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+
+    (void)close(fds[1]);
+    if (r == 0) {
+        r = take_report(fds[0], &shared, result);
+        if (r < 0)
+            discard(result);
+    }
+    (void)close(fds[0]);
+    return r;
+}
