@@ -19,30 +19,40 @@
 
 typedef struct weft_childexit {
     pid_t pid;
-    int fd;               /* readable at the child's end; -1 after close */
+    int fd;               /* readable at the child's end; -1 after close; poll it, do not read it */
     pthread_mutex_t lock; /* guards the fields below, and kill against reap */
     bool reaped;
-    int status;       /* exit code, or minus the signal's number; valid once reaped */
     bool status_lost; /* reaped by somebody else and not kept by the system */
+    int status;       /* exit code, or minus the signal's number; valid once reaped and not lost */
     void *impl;
 } weft_childexit;
 
-/* `pidfd` is one made at the child's birth (taken over), or -1. Errors: -EMFILE, -ENFILE, -ENOMEM,
- * -EAGAIN (no thread); the child runs on and is the caller's. */
+/* `pidfd` is one made at the child's birth (taken over on success), or -1. A child that is gone
+ * already is no error: the descriptor is readable then. Errors: -EMFILE, -ENFILE, -ENOMEM, -EAGAIN
+ * (no thread); the child runs on and is the caller's. */
 int weft_childexit_open(weft_childexit *child, pid_t pid, int pidfd);
 
-/* 1: it has ended, and `status` is set (exit code, or minus the signal); 0: it runs. Never waits. After the
- * first 1 always 1. Errors: WEFT_ESTATUS_LOST: ended, the status is gone. */
+/* 1: it has ended, and `status` is set (exit code, or minus the signal); 0: it runs. Never waits.
+ * After the first 1 always 1. Any thread. Errors: WEFT_ESTATUS_LOST: ended, the status is gone,
+ * from now on always. */
 int weft_childexit_reap(weft_childexit *child, int *status);
 
-/* Errors: -ESRCH: reaped already (no system call is made); -EPERM, -EINVAL. */
+/* Any thread. A child that has ended but is not reaped is no error.
+ * Errors: -ESRCH: reaped already (no system call is made), or by somebody else; -EPERM, -EINVAL. */
 int weft_childexit_kill(weft_childexit *child, int signum);
 
-/* Closes the descriptor; a child that still runs is left to itself (posix: the thread reaps it; Linux:
- * it is kept on a list that weft_childexit_reap_dropped walks). */
+/* Closes the descriptor. A child that has not been reaped is, or, if it still runs, is left to
+ * itself and kept on a list for weft_childexit_reap_dropped. No thread stays. The last call on
+ * `child`. */
 void weft_childexit_close(weft_childexit *child);
 
-/* Reaps what was dropped and has ended. Returns how many still run. */
+/* Reaps what was dropped and has ended. Returns how many still run. Costs one load when there are
+ * none. */
 int weft_childexit_reap_dropped(void);
+
+/* Around a fork: before in the parent, after in both. The child of the fork forgets what was
+ * dropped: these are not its children. */
+void weft_childexit_before_fork(void);
+void weft_childexit_after_fork(bool in_child);
 
 #endif

@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: MIT */
+/* A child's end is seen on the descriptor, its status is true or lost but never made up. */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include <weft/base.h>
+
+#include "platform/childexit.h"
+#include "platform/spawn.h"
+
+enum { WAIT_FOR_EVER = -1 };
+
+/* A child that ends with `code` as soon as the gate's write end is closed. */
+typedef struct gated {
+    pid_t pid;
+    int pidfd;
+    int gate;
+} gated;
+
+static gated start(int code)
+{
+    gated child = {.pid = -1};
+    int fds[2];
+    char byte;
+
+    if (pipe(fds) < 0)
+        return child;
+    child.pid = weft_spawn_fork(&child.pidfd);
+    if (child.pid == 0) {
+        close(fds[1]);
+        while (read(fds[0], &byte, 1) < 0 && errno == EINTR)
+            ;
+        if (code < 0)
+            kill(getpid(), -code);
+        _exit(code);
+    }
+    close(fds[0]);
+    child.gate = fds[1];
+    fcntl(child.gate, F_SETFD, FD_CLOEXEC);
+    return child;
+}
+
+static int poll_for(const weft_childexit *child, int timeout)
+{
+    struct pollfd look = {.fd = child->fd, .events = POLLIN};
+    int r;
+
+    do
+        r = poll(&look, 1, timeout);
+    while (r < 0 && errno == EINTR);
+    return r;
+}
+
+static int lowest_free(void)
+{
+    int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    close(fd);
+    return fd;
+}
+
+static void status_of(int code)
+{
+    weft_childexit child;
+    int status = 12345;
+    gated g = start(code);
+
+    assert_int_equal(weft_childexit_open(&child, g.pid, g.pidfd), 0);
+    assert_true((fcntl(child.fd, F_GETFD) & FD_CLOEXEC) != 0);
+    assert_int_equal(poll_for(&child, 0), 0);
+    assert_int_equal(weft_childexit_reap(&child, &status), 0);
+    assert_int_equal(status, 12345);
+    close(g.gate);
+    assert_int_equal(poll_for(&child, WAIT_FOR_EVER), 1);
+    assert_int_equal(weft_childexit_reap(&child, &status), 1);
+    assert_int_equal(status, code);
+    status = 12345;
+    assert_int_equal(weft_childexit_reap(&child, &status), 1);
+    assert_int_equal(status, code);
+    assert_int_equal(waitpid(g.pid, NULL, WNOHANG), -1);
+    weft_childexit_close(&child);
+    assert_int_equal(child.fd, -1);
+}
+
+static void an_exit_code_is_the_status(void **state)
+{
+    int before = lowest_free();
+
+    (void)state;
+    status_of(0);
+    status_of(3);
+    status_of(255);
+    assert_int_equal(lowest_free(), before);
+}
+
+static void a_signal_is_minus_its_number(void **state)
+{
+    (void)state;
+    status_of(-SIGKILL);
+    status_of(-SIGTERM);
+}
+
+static void opens_by_number_alone(void **state)
+{
+    weft_childexit child;
+    int status = 0;
+    gated g = start(5);
+
+    (void)state;
+    if (g.pidfd >= 0)
+        close(g.pidfd);
+    assert_int_equal(weft_childexit_open(&child, g.pid, -1), 0);
+    close(g.gate);
+    assert_int_equal(poll_for(&child, WAIT_FOR_EVER), 1);
+    assert_int_equal(weft_childexit_reap(&child, &status), 1);
+    assert_int_equal(status, 5);
+    weft_childexit_close(&child);
+}
+
+static void kill_reaches_the_child_until_it_is_reaped(void **state)
+{
+    weft_childexit child;
+    int status = 0;
+    gated g = start(0);
+
+    (void)state;
+    assert_int_equal(weft_childexit_open(&child, g.pid, g.pidfd), 0);
+    assert_int_equal(weft_childexit_kill(&child, 12345), -EINVAL);
+    assert_int_equal(weft_childexit_kill(&child, SIGTERM), 0);
+    assert_int_equal(poll_for(&child, WAIT_FOR_EVER), 1);
+    assert_int_equal(weft_childexit_kill(&child, SIGTERM), 0);
+    assert_int_equal(weft_childexit_reap(&child, &status), 1);
+    assert_int_equal(status, -SIGTERM);
+    assert_int_equal(weft_childexit_kill(&child, SIGTERM), -ESRCH);
+    weft_childexit_close(&child);
+    close(g.gate);
+}
+
+/* With the pidfd from birth a new kernel still tells; never an invented status, never a wait. */
+static void check_taken(weft_childexit *child, int code)
+{
+    int status = 12345;
+
+    assert_int_equal(poll_for(child, WAIT_FOR_EVER), 1);
+    int r = weft_childexit_reap(child, &status);
+    if (r == 1) {
+        assert_int_equal(status, code);
+    } else {
+        assert_int_equal(r, WEFT_ESTATUS_LOST);
+        assert_int_equal(status, 12345);
+        assert_int_equal(weft_childexit_reap(child, &status), WEFT_ESTATUS_LOST);
+    }
+    assert_int_equal(weft_childexit_kill(child, SIGTERM), -ESRCH);
+    weft_childexit_close(child);
+}
+
+static void a_child_reaped_by_the_host_is_told_or_lost(void **state)
+{
+    weft_childexit child;
+    gated g = start(9);
+
+    (void)state;
+    assert_int_equal(weft_childexit_open(&child, g.pid, g.pidfd), 0);
+    close(g.gate);
+    while (waitpid(-1, NULL, 0) < 0 && errno == EINTR)
+        ;
+    check_taken(&child, 9);
+}
+
+static void a_child_reaped_before_the_open_is_told_or_lost(void **state)
+{
+    weft_childexit child;
+    gated g = start(10);
+
+    (void)state;
+    close(g.gate);
+    assert_int_equal(waitpid(g.pid, NULL, 0), g.pid);
+    assert_int_equal(weft_childexit_open(&child, g.pid, g.pidfd), 0);
+    check_taken(&child, 10);
+
+    g = start(11);
+    if (g.pidfd >= 0)
+        close(g.pidfd);
+    close(g.gate);
+    assert_int_equal(waitpid(g.pid, NULL, 0), g.pid);
+    assert_int_equal(weft_childexit_open(&child, g.pid, -1), 0);
+    check_taken(&child, 11);
+}
+
+static void an_ignored_sigchld_does_not_hide_the_end(void **state)
+{
+    struct sigaction ignore = {.sa_handler = SIG_IGN};
+    struct sigaction before;
+    weft_childexit child;
+
+    (void)state;
+    sigemptyset(&ignore.sa_mask);
+    sigaction(SIGCHLD, &ignore, &before);
+    gated g = start(-SIGKILL);
+    int r = weft_childexit_open(&child, g.pid, g.pidfd);
+    close(g.gate);
+    if (r == 0)
+        (void)poll_for(&child, WAIT_FOR_EVER);
+    sigaction(SIGCHLD, &before, NULL);
+    assert_int_equal(r, 0);
+    check_taken(&child, -SIGKILL);
+}
+
+static void only_the_own_child_is_reaped(void **state)
+{
+    weft_childexit child;
+    int status = 0;
+    int other_status = 0;
+    gated g = start(1);
+    gated other = start(2);
+
+    (void)state;
+    assert_int_equal(weft_childexit_open(&child, g.pid, g.pidfd), 0);
+    close(other.gate);
+    close(g.gate);
+    assert_int_equal(poll_for(&child, WAIT_FOR_EVER), 1);
+    assert_int_equal(weft_childexit_reap(&child, &status), 1);
+    weft_childexit_close(&child);
+    assert_int_equal(weft_childexit_reap_dropped(), 0);
+    assert_int_equal(waitpid(other.pid, &other_status, 0), other.pid);
+    assert_int_equal(WEXITSTATUS(other_status), 2);
+    if (other.pidfd >= 0)
+        close(other.pidfd);
+}
+
+/* Waits, without reaping, until all children have ended. */
+static void all_ended(const gated *g, int count)
+{
+    siginfo_t info;
+
+    for (int i = 0; i < count; i++) {
+        while (waitid(P_PID, (id_t)g[i].pid, &info, WEXITED | WNOWAIT) < 0 && errno == EINTR)
+            ;
+    }
+}
+
+static void dropped_children_are_reaped_later(void **state)
+{
+    enum { COUNT = 100, RUNNING = 3 };
+    gated g[COUNT];
+    weft_childexit child;
+    int before = lowest_free();
+
+    (void)state;
+    for (int i = 0; i < COUNT; i++) {
+        g[i] = start(0);
+        assert_int_equal(weft_childexit_open(&child, g[i].pid, g[i].pidfd), 0);
+        weft_childexit_close(&child);
+    }
+    assert_int_equal(weft_childexit_reap_dropped(), COUNT);
+    /* A later child holds the earlier gates open too, so they end in the order newest first. */
+    for (int i = COUNT - 1; i >= RUNNING; i--) {
+        close(g[i].gate);
+        kill(g[i].pid, SIGKILL);
+    }
+    all_ended(g + RUNNING, COUNT - RUNNING);
+    assert_int_equal(weft_childexit_reap_dropped(), RUNNING);
+    for (int i = 0; i < RUNNING; i++) {
+        close(g[i].gate);
+        kill(g[i].pid, SIGKILL);
+    }
+    all_ended(g, RUNNING);
+    assert_int_equal(weft_childexit_reap_dropped(), 0);
+    assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+    assert_int_equal(errno, ECHILD);
+    assert_int_equal(lowest_free(), before);
+}
+
+static void closing_reaps_a_child_that_has_ended(void **state)
+{
+    weft_childexit child;
+    gated g = start(0);
+
+    (void)state;
+    assert_int_equal(weft_childexit_open(&child, g.pid, g.pidfd), 0);
+    close(g.gate);
+    assert_int_equal(poll_for(&child, WAIT_FOR_EVER), 1);
+    weft_childexit_close(&child);
+    assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+    assert_int_equal(errno, ECHILD);
+}
+
+static void a_fork_forgets_what_its_parent_dropped(void **state)
+{
+    weft_childexit child;
+    int status = 0;
+    gated g = start(0);
+
+    (void)state;
+    assert_int_equal(weft_childexit_open(&child, g.pid, g.pidfd), 0);
+    weft_childexit_close(&child);
+    weft_childexit_before_fork();
+    pid_t pid = fork();
+    weft_childexit_after_fork(pid == 0);
+    if (pid == 0)
+        _exit(weft_childexit_reap_dropped());
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+    assert_int_equal(weft_childexit_reap_dropped(), 1);
+    close(g.gate);
+    all_ended(&g, 1);
+    assert_int_equal(weft_childexit_reap_dropped(), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_exit_code_is_the_status),
+        cmocka_unit_test(a_signal_is_minus_its_number),
+        cmocka_unit_test(opens_by_number_alone),
+        cmocka_unit_test(kill_reaches_the_child_until_it_is_reaped),
+        cmocka_unit_test(a_child_reaped_by_the_host_is_told_or_lost),
+        cmocka_unit_test(a_child_reaped_before_the_open_is_told_or_lost),
+        cmocka_unit_test(an_ignored_sigchld_does_not_hide_the_end),
+        cmocka_unit_test(only_the_own_child_is_reaped),
+        cmocka_unit_test(dropped_children_are_reaped_later),
+        cmocka_unit_test(closing_reaps_a_child_that_has_ended),
+        cmocka_unit_test(a_fork_forgets_what_its_parent_dropped),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
