@@ -18,19 +18,20 @@
 #include <stddef.h>
 
 enum {
-    WEFT_STACK_CONTROL = 1024,     /* bytes, 64-aligned */
-    WEFT_STACK_SMALLEST = 16384,   /* sizes are rounded up to a power of two from here */
+    WEFT_STACK_CONTROL = 1024,   /* bytes, 64-aligned */
+    WEFT_STACK_SMALLEST = 16384, /* sizes are rounded up to a power of two from here */
 };
 
 typedef struct weft_stack {
-    void *low;     /* lowest usable address; NULL where the switch brings its own frames */
-    size_t size;   /* usable bytes from low to the control block; what was asked for where low is NULL */
+    void *low;   /* lowest usable address; NULL where the switch brings its own frames */
+    size_t size; /* usable bytes from low to the control block; the size class where low is NULL */
     void *control; /* the control block */
     size_t slot;   /* the size class in bytes */
     bool guarded;
 } weft_stack;
 
-/* `size` is address space for frames, guard and control block together. Errors: -ENOMEM; -EAGAIN: no guard
+/* `size` is address space for frames, guard and control block together; the least is
+ * WEFT_STACK_SMALLEST, or four pages where that is more. Errors: -ENOMEM; -EAGAIN: no guard
  * could be set any more (raise vm.max_map_count) and `unguarded` does not allow to do without;
  * -EINVAL: size above 1 GiB. */
 int weft_stack_acquire(weft_stack *stack, size_t size, bool unguarded);
@@ -38,10 +39,15 @@ int weft_stack_acquire(weft_stack *stack, size_t size, bool unguarded);
 /* To the pool. The contents of the control block stay; other pages may be given to the system. */
 void weft_stack_release(const weft_stack *stack);
 
+/* Calls `visit` with the control block of each stack in the pool (used before, and not in use now),
+ * so that what a user left in it can be given back before weft_stack_trim. The pool is locked
+ * meanwhile: `visit` calls nothing of this header. */
+void weft_stack_visit_pooled(void (*visit)(void *control));
+
 /* Unmaps every pooled slab in which no stack is in use. At shutdown only. */
 void weft_stack_trim(void);
 
-/* Child of a fork: the pool's lock is free again. (The parent holds it over the fork.) */
+/* Around a fork, in the forking thread: the pool is locked before it, and free after it in both. */
 void weft_stack_before_fork(void);
 void weft_stack_after_fork(void);
 

@@ -2,8 +2,9 @@
 /*
  * switch: leaves one stack for another.
  *
- * A weft_switch is a place where a thread of execution can be taken up again: a coroutine's, or that
- * of the thread which runs coroutines. Exactly one of the switches that a thread uses is running.
+ * A weft_switch is a place where a thread of execution can be taken up again: a coroutine's, or
+ * that of the thread which runs coroutines. Exactly one of the switches that a thread uses is
+ * running.
  *
  * switch_x86_64.S, switch_aarch64.S with switch_assembly.c: callee-saved registers and FPU control
  * words, no system call.  switch_pthread.c: a pthread per stack, handed over with a condition; all
@@ -16,7 +17,7 @@
 #define WEFT_PLATFORM_SWITCH_H
 
 #include "platform/stack.h"
-#include "platform/switch_impl.h" /* struct weft_switch_impl */
+#include "switch_impl.h" /* weft_switch_impl; from platform/assembly/ or pthread/, on the include path by CMake */
 
 typedef void weft_switch_entry(void *arg);
 
@@ -34,13 +35,19 @@ void weft_switch_destroy_thread(weft_switch *self);
 int weft_switch_start(weft_switch *self, const weft_stack *stack, weft_switch_entry *entry,
                       void *arg);
 
-/* Saves the running place in `from` and takes up `to`. Returns when somebody switches to `from`. */
-void weft_switch_to(weft_switch *from, weft_switch *to);
+/* Saves the running place in `from` and takes up `to`. Returns when somebody switches to `from`.
+ * (Here and not in the .c file, so that the assembly column costs its caller one direct call.) */
+static inline void weft_switch_to(weft_switch *from, weft_switch *to)
+{
+    weft_switch_impl_to(&from->impl, &to->impl);
+}
 
 /* As weft_switch_to, but `from` is at its end and its frames are dead. */
 _Noreturn void weft_switch_exit(weft_switch *from, weft_switch *to);
 
-/* Gives back what weft_switch_start took (a pthread, a sanitizer's fiber). Not while it runs. */
+/* Gives back what weft_switch_start took (a pthread, a sanitizer's fiber), and zeroes `self`.
+ * Neither while it runs nor, in the pthread column, between its start and its exit, nor in the
+ * child of a fork. A zeroed one is allowed. */
 void weft_switch_destroy(weft_switch *self);
 
 #endif

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * switch_impl, pthread: a parked place is a thread that sleeps on a condition.
+ */
+#ifndef WEFT_PLATFORM_PTHREAD_SWITCH_IMPL_H
+#define WEFT_PLATFORM_PTHREAD_SWITCH_IMPL_H
+
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdbool.h>
+
+typedef struct weft_switch_impl {
+    bool ready;           /* lock and condition are initialised */
+    bool has_thread;      /* a pthread of its own stands behind it */
+    pthread_mutex_t lock; /* guards the four below */
+    pthread_cond_t changed;
+    bool turn; /* somebody has switched here */
+    bool quit; /* the pthread is to end */
+    void (*entry)(void *arg);
+    void *arg;
+    pthread_t thread;
+    jmp_buf outermost; /* of the pthread: where weft_switch_exit goes back to */
+} weft_switch_impl;
+
+void weft_switch_impl_to(weft_switch_impl *from, weft_switch_impl *to);
+
+#endif

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The switch on x86-64, System V calling convention.
+ *
+ * A parked stack holds, from its saved stack pointer upwards: MXCSR (4 bytes), x87 control word (4), r12, r13,
+ * r14, r15, rbx, rbp, the address to go on at. These, and nothing else, are what a callee must
+ * preserve. Two things make it quick: a control word is loaded only if it differs (a load of either stalls the
+ * pipeline, and they hardly ever differ; the status bits of MXCSR belong to nobody over a call), and the last step is
+ * an indirect jump, which is predicted by its target, where `ret` would always be mispredicted.
+ *
+ * There is no note section for shadow stacks and branch tracking, on purpose: its absence tells the
+ * linker that this code must run without them.
+ */
+    .text
+
+/* void weft_switch_swap(void **save, void *load) */
+    .globl weft_switch_swap
+    .hidden weft_switch_swap
+    .type weft_switch_swap, @function
+    .p2align 4
+weft_switch_swap:
+    .cfi_startproc
+    leaq    -56(%rsp), %rsp
+    .cfi_adjust_cfa_offset 56
+    stmxcsr (%rsp)
+    fnstcw  4(%rsp)
+    movq    %r12, 8(%rsp)
+    movq    %r13, 16(%rsp)
+    movq    %r14, 24(%rsp)
+    movq    %r15, 32(%rsp)
+    movq    %rbx, 40(%rsp)
+    movq    %rbp, 48(%rsp)
+    .cfi_rel_offset %r12, 8
+    .cfi_rel_offset %r13, 16
+    .cfi_rel_offset %r14, 24
+    .cfi_rel_offset %r15, 32
+    .cfi_rel_offset %rbx, 40
+    .cfi_rel_offset %rbp, 48
+    movl    (%rsp), %eax
+    movzwl  4(%rsp), %ecx
+    movq    %rsp, (%rdi)
+    movq    %rsi, %rsp          /* the same frame on the other stack: what was said of it still holds */
+    xorl    (%rsp), %eax
+    testl   $0xffc0, %eax
+    jne     2f
+    cmpw    4(%rsp), %cx
+    jne     3f
+1:  movq    8(%rsp), %r12
+    movq    16(%rsp), %r13
+    movq    24(%rsp), %r14
+    movq    32(%rsp), %r15
+    movq    40(%rsp), %rbx
+    movq    48(%rsp), %rbp
+    movq    56(%rsp), %rdx
+    .cfi_remember_state
+    .cfi_restore %r12
+    .cfi_restore %r13
+    .cfi_restore %r14
+    .cfi_restore %r15
+    .cfi_restore %rbx
+    .cfi_restore %rbp
+    leaq    64(%rsp), %rsp
+    .cfi_def_cfa_offset 0
+    .cfi_register %rip, %rdx
+    jmp     *%rdx
+    .cfi_restore_state
+2:  ldmxcsr (%rsp)
+3:  fldcw   4(%rsp)
+    jmp     1b
+    .cfi_endproc
+    .size weft_switch_swap, . - weft_switch_swap
+
+/* void *weft_switch_frame(void *top, void (*entry)(void *), void *arg): a parked frame below `top` (16-aligned) that
+ * calls entry(arg) when it is taken up; the control words are the caller's. */
+    .globl weft_switch_frame
+    .hidden weft_switch_frame
+    .type weft_switch_frame, @function
+    .p2align 4
+weft_switch_frame:
+    .cfi_startproc
+    leaq    -80(%rdi), %rax
+    stmxcsr (%rax)
+    fnstcw  4(%rax)
+    movq    %rsi, 8(%rax)       /* r12 */
+    movq    %rdx, 16(%rax)      /* r13 */
+    xorl    %ecx, %ecx
+    movq    %rcx, 48(%rax)      /* rbp: the end of the chain of frames */
+    leaq    weft_switch_begin(%rip), %rcx
+    movq    %rcx, 56(%rax)
+    xorl    %ecx, %ecx
+    movq    %rcx, 64(%rax)
+    movq    %rcx, 72(%rax)
+    ret
+    .cfi_endproc
+    .size weft_switch_frame, . - weft_switch_frame
+
+/* The outermost frame of every stack. It has no caller: unwinders end here. */
+    .type weft_switch_begin, @function
+    .p2align 4
+weft_switch_begin:
+    .cfi_startproc
+    .cfi_undefined %rip
+    movq    %r13, %rdi
+    call    *%r12
+    ud2                         /* the entry never returns */
+    .cfi_endproc
+    .size weft_switch_begin, . - weft_switch_begin
+
+    .section .note.GNU-stack, "", @progbits
