@@ -9,6 +9,7 @@
 #define WEFT_PLATFORM_CLOCK_H
 
 #include <stdint.h>
+#include <time.h>
 
 typedef int64_t weft_instant; /* nanoseconds, CLOCK_MONOTONIC */
 
@@ -20,5 +21,9 @@ weft_instant weft_instant_now(void);
 /* What poll(2) and epoll_wait(2) take: milliseconds until the deadline, rounded up (never early), -1 for
  * never, at most INT_MAX. */
 int weft_instant_poll_timeout(weft_instant deadline);
+
+/* An instant, or a difference of two, as the system's calls take it; below 0 is 0, and what time_t
+ * cannot hold is its greatest. */
+struct timespec weft_instant_timespec(weft_instant instant);
 
 #endif

@@ -5,7 +5,12 @@
  * Reports are edges: after a direction of a descriptor has been reported, it is reported again only
  * after weft_poller_rearm, or weft_poller_set, for that direction; an implementation may report more
  * often (a report is a hint: try, and wait again on EAGAIN). weft_poller_set looks at the descriptor
- * anew: what is ready now is reported by the next wait.
+ * anew: what is ready now is reported by the next wait. A broken descriptor is reported in both
+ * directions, whatever the interest.
+ *
+ * A registration is removed before its descriptor is closed: a closed one may still be reported, under
+ * its old token. A report that is under way while another thread changes or removes a registration may
+ * carry the old token, too; so tokens name what is not freed at once.
  *
  * poller_epoll.c: edge-triggered epoll, one epoll_ctl in the life of a registration, rearm costs
  * nothing.  poller_poll.c: an array for poll(2); reported directions are masked until rearmed.
@@ -40,15 +45,15 @@ void weft_poller_close(weft_poller *poller);
 int weft_poller_fd(const weft_poller *poller);
 
 /* Registers fd for `interest`, or changes interest and token of a registration; 0 removes it (which
- * is no error where there is none). Any thread. Errors: -EBADF, -ENOMEM, -ENOSPC, -EPERM (a regular
- * file: it never waits). */
+ * is no error where there is none, or where fd is closed already). Any thread, also while the owner
+ * waits. Errors: -EBADF, -ENOMEM, -ENOSPC, -EPERM (a regular file: it never waits). */
 int weft_poller_set(weft_poller *poller, int fd, uint32_t interest, uint64_t token);
 
 /* The directions given may be reported again. Owner's thread only. */
 void weft_poller_rearm(weft_poller *poller, int fd, uint32_t directions);
 
-/* Fills up to `room` events and returns how many; 0 at the deadline, and on EINTR.
- * WEFT_INSTANT_NOW does not wait. Owner's thread only. Errors: -EINVAL, -ENOMEM. */
+/* Fills up to `room` (> 0) events and returns how many; 0 at the deadline, on EINTR, and rarely for no
+ * cause: callers look at the clock. WEFT_INSTANT_NOW does not wait. Owner's thread only. Errors: -EINVAL, -ENOMEM. */
 int weft_poller_wait(weft_poller *poller, weft_poller_event *events, int room,
                      weft_instant deadline);
 
