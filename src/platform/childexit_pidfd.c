@@ -103,7 +103,8 @@ static int ask_for(int fd, int *status)
             return 0; /* not our child, and it runs */
 
         pidfd_information info = {.mask = INFORMATION_EXIT};
-        bool told = ioctl(fd, GET_INFORMATION, &info) == 0;
+        /* Not ioctl(): musl's takes an int, which the number is not. */
+        bool told = syscall(SYS_ioctl, fd, GET_INFORMATION, &info) == 0;
         if (!told && errno != ESRCH)
             return WEFT_ESTATUS_LOST;
         if (told && (info.mask & INFORMATION_EXIT) != 0) {

@@ -108,10 +108,20 @@ int weft_cloexec_accept(int fd, struct sockaddr *address, socklen_t *size)
     return made;
 }
 
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wsign-conversion" /* musl's macro */
+static struct cmsghdr *next_control(struct msghdr *message, struct cmsghdr *control)
+{
+    return CMSG_NXTHDR(message, control);
+}
+#pragma GCC diagnostic pop
+
 /* Marks what arrived; a descriptor that cannot be marked is one that cannot be used either. */
 static void mark_received(struct msghdr *message)
 {
-    for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c != NULL; c = CMSG_NXTHDR(message, c)) {
+    struct cmsghdr *c = CMSG_FIRSTHDR(message);
+
+    for (; c != NULL; c = next_control(message, c)) {
         if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
             continue;
         size_t bytes = c->cmsg_len - (size_t)(CMSG_DATA(c) - (unsigned char *)c);

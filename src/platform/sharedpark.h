@@ -2,12 +2,12 @@
 /*
  * sharedpark: threads of several processes sleep on a 32-bit word in shared memory.
  *
- * As with a futex: change the word, then wake. A wait may end without cause. Callers wait in bounded
- * slices and look in between whether the process that should wake them still lives.
+ * As with a futex: change the word, then wake. A wait may end without cause. Callers wait in
+ * bounded slices and look in between whether the process that should wake them still lives.
  *
- * sharedpark_futex.c: a (shared) futex on the word.  sharedpark_polling.c: looks at the word after 50 µs, then
- * twice as long each time, up to 5 ms; a wake is nothing. Never a process-shared condition: glibc's
- * hangs for good when a process is killed inside it.
+ * sharedpark_futex.c: a (shared) futex on the word.  sharedpark_polling.c: looks at the word after
+ * 50 µs, then twice as long each time, up to 5 ms; a wake is nothing. Never a process-shared
+ * condition: glibc's hangs for good when a process is killed inside it.
  */
 #ifndef WEFT_PLATFORM_SHAREDPARK_H
 #define WEFT_PLATFORM_SHAREDPARK_H
