@@ -43,19 +43,21 @@ enum {
 };
 
 typedef struct weft_context {
-    weft_parker parker;      /* its word is the wait word */
-    _Atomic uint32_t cancel; /* WEFT_CANCEL_… */
-    bool coroutine;
+    weft_parker parker;         /* its word is the wait word */
+    _Atomic uint32_t cancel;    /* WEFT_CANCEL_… */
+    bool coroutine;             /* never changes */
     bool main;                  /* the thread that runs signal handlers */
     struct weft_runner *runner; /* a coroutine's; a thread's while it runs one, else NULL */
     struct weft_context *next;  /* in a runner's ready queue or inbox; in the pool */
     struct weft_job *job;       /* the weft_fn that runs */
+    struct weft_handle *who;    /* the thread, task or process that runs here; may be NULL */
     struct weft_thread *thread; /* threads: their weft_thread (may be NULL until asked for) */
     void *locals;               /* of weft_local, owned by threading/local */
     weft_failure failure;
     weft_scopes scopes;
     weft_switch place;  /* where it can be taken up */
     weft_wakeup wakeup; /* threads: opened when it first sleeps in poll; else -1 */
+    int handler_code;   /* main: a handler's code that came when its wait was over: ends the next */
     bool handling;      /* main: signal handlers run on top of this context */
 } weft_context;
 

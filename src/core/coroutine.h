@@ -43,4 +43,7 @@ int weft_coroutine_start(weft_coroutine *coroutine, void (*entry)(weft_coroutine
 /* Not started, or ended and left. To the running runner's cache, or the pool. Any thread. */
 void weft_coroutine_free(weft_coroutine *coroutine);
 
+/* For runner.c: the cached stacks go to the pool. */
+void weft_coroutine_drain_cache(struct weft_runner *runner);
+
 #endif

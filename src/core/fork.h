@@ -10,6 +10,7 @@
 #ifndef WEFT_CORE_FORK_H
 #define WEFT_CORE_FORK_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 extern uint32_t weft_fork_generation; /* changed only in a child's single thread */

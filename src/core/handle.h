@@ -22,6 +22,7 @@ typedef struct weft_kind {
     const char *prefix;        /* "Thread": of names that are made */
     _Atomic uint32_t *numbers; /* the counter of its prefix; NULL: of this kind alone is made by
                                   WEFT_KIND_COUNTER */
+    bool runs; /* it is what runs: its name is weft_current_name while its job does */
     void (*finalize)(weft_handle *handle); /* the last reference is gone: end the activity, free */
     struct weft_job *(*job)(weft_handle *handle); /* its outcome; NULL: it has no result */
     int (*cancel)(weft_handle *handle);           /* 1 asked, 0 done; NULL: -ENOTSUP */

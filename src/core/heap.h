@@ -6,6 +6,7 @@
 #ifndef WEFT_CORE_HEAP_H
 #define WEFT_CORE_HEAP_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 

@@ -31,6 +31,10 @@ extern _Atomic uint32_t weft_interrupt_pending;
  * parker's pipe. */
 bool weft_interrupt_claim_main(void);
 bool weft_interrupt_is_main(void);
+void weft_interrupt_give_up_main(void);
+
+/* The runner of the main thread while it runs a loop. */
+extern _Atomic(struct weft_runner *) weft_interrupt_runner;
 
 /* In a signal handler: the main thread looks at what is pending. */
 void weft_interrupt_post(void);
@@ -38,5 +42,9 @@ void weft_interrupt_post(void);
 /* Runs what is pending on top of the main thread's wait, in a context of its own; 0, or the code
  * that ends the wait. */
 int weft_interrupt_run(weft_context *self);
+
+/* The same in a coroutine of the main thread's runner; a non-zero code goes to
+ * weft_interrupt.end_loop. */
+void weft_interrupt_run_in_loop(struct weft_runner *runner);
 
 #endif

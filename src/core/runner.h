@@ -14,9 +14,16 @@
 #include "core/coroutine.h"
 #include "core/heap.h"
 #include "core/ilock.h"
+#include "core/wait.h"
 #include "platform/poller.h"
 
 typedef struct weft_runner weft_runner;
+
+enum {
+    WEFT_RUNNER_AWAKE = 0,
+    WEFT_RUNNER_SLEEPING, /* in its parker */
+    WEFT_RUNNER_POLLING,  /* in its poller */
+};
 
 /* What a kind of runner adds. All are called on the runner's thread, on its own stack. */
 typedef struct weft_runner_hooks {
@@ -47,8 +54,7 @@ struct weft_runner {
     const weft_runner_hooks *hooks;
     void *owner; /* the loop or worker */
     _Alignas(64) _Atomic(weft_context *) inbox;
-    _Atomic uint32_t sleep; /* WEFT_RUNNER_… */
-    weft_parker parker;     /* where it sleeps while it has no poller */
+    weft_parker parker; /* its word is WEFT_RUNNER_...; where it sleeps while it has no poller */
     weft_runner *next_free; /* in the pool */
 };
 
@@ -75,12 +81,27 @@ void weft_runner_wake(weft_runner *runner);
 /* The running coroutine lets the others run: it is queued behind those that are ready. */
 void weft_runner_yield(weft_context *self);
 
-/* The running coroutine leaves until its wait word has been decided. Used by wait.c. */
-void weft_runner_park(weft_context *self, weft_instant deadline, weft_fd_wait *fds, size_t count,
-                      int *error);
+/* The running coroutine leaves until its wait word has been decided; for wait.c. Errors, before it
+ * has left: -ENOMEM, and those of the poller. */
+int weft_runner_park(weft_context *self, weft_instant deadline, weft_fd_wait *fds, size_t count);
 
-/* Calls weft_poller_set for a descriptor that is being closed; from any thread. */
-void weft_runner_forget_fd(weft_runner *runner, int fd);
+/* For coroutine.c: the coroutine has been taken up; it is at its end. */
+void weft_runner_arrived(weft_context *self);
+_Noreturn void weft_runner_exit(weft_coroutine *coroutine);
+
+/* The two ends of waiting for a descriptor; for runner.c and runner_io.c. arm returns 1 when it is
+ * ready already (fd->ready says for what). disarm(unused): what was reported is kept for the next
+ * wait. */
+int weft_runner_arm(weft_runner *runner, weft_fd_wait *fd);
+void weft_runner_disarm(weft_runner *runner, weft_fd_wait *fd, bool unused);
+
+/* Waits in the poller (opened if need be) and makes those ready whose descriptors are. */
+int weft_runner_poll(weft_runner *runner, weft_instant deadline);
+int weft_runner_open_poller(weft_runner *runner);
+void weft_runner_close_poller(weft_runner *runner);
+
+/* A descriptor that is about to be closed leaves the poller; from any thread. */
+void weft_runner_forget(weft_runner *runner, int fd);
 
 /* weft_shutdown: gives the pool back. */
 void weft_runner_trim(void);

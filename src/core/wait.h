@@ -24,6 +24,9 @@
 #ifndef WEFT_CORE_WAIT_H
 #define WEFT_CORE_WAIT_H
 
+#include <weft/handle.h>
+
+#include "core/clock.h"
 #include "core/context.h"
 #include "core/list.h"
 
@@ -37,7 +40,8 @@ enum {
     WEFT_WAIT_TIMED_OUT,
     WEFT_WAIT_CANCELLED,
     WEFT_WAIT_STATE = 7,
-    WEFT_WAIT_INTERRUPT = 8, /* added by signal handlers */
+    WEFT_WAIT_FIRM = 8,       /* cannot be cancelled */
+    WEFT_WAIT_INTERRUPT = 16, /* added by signal handlers */
 };
 
 /* weft_wait_sleep: notified, and a cancel is pending too. */
@@ -48,6 +52,7 @@ typedef struct weft_waiter {
     weft_context *context; /* who waits */
     const void *address;   /* in a bucket: of the value waited for */
     bool observer; /* waits for readiness, takes nothing: a notification is not used up by it */
+    bool firm;     /* cannot be cancelled (weft_wait_sleep_firmly); set before it is published */
     uint32_t tag;  /* the primitive's own */
     /* If set, asked (under the queue's lock) before the context is notified; false: not yet, and
      * the waiter is unlinked. */
@@ -69,7 +74,7 @@ typedef struct weft_fd_wait {
     uint64_t id;       /* of the weft_io that owns fd, 0: none does (looked at anew each time) */
     /* private to the runner */
     weft_link link;
-    weft_context *context;
+    weft_context *context; /* who waits */
 } weft_fd_wait;
 
 /* For the running context. Errors: -ENOMEM. */
@@ -79,10 +84,10 @@ int weft_waiter_init(weft_waiter *waiter);
 static inline void weft_wait_publish(weft_waiter *waiter)
 {
     /* seq_cst: before the look at the cancel word in weft_wait_sleep; weft_context_cancel has the
-     * other half */
-    uint32_t word = atomic_load_explicit(&waiter->context->parker.word, memory_order_relaxed);
+     * other half. Signal handlers that add to the word meanwhile may be overwritten: they are seen
+     * by weft_interrupt_pending, which is looked at after this. */
     atomic_store(&waiter->context->parker.word,
-                 (word & ~(uint32_t)WEFT_WAIT_STATE) | WEFT_WAIT_WAITING);
+                 WEFT_WAIT_WAITING | (waiter->firm ? (uint32_t)WEFT_WAIT_FIRM : 0));
 }
 
 /*
@@ -115,9 +120,22 @@ bool weft_wait_notify(weft_waiter *waiter, weft_wake *wake);
 /* Makes the context run: no lock held. */
 void weft_wake_deliver(weft_wake wake);
 
-/* Notifies every waiter of the list; the lock is left and taken again between batches. */
+/* Notifies every waiter of the list. The lock is held at the call, is left and taken again between
+ * batches, and is not held on return. */
 struct weft_ilock;
 void weft_wait_notify_all(struct weft_ilock *lock, weft_list *waiters);
+
+/* For the runner: the wait of a coroutine of its own is over, by time or by a descriptor: decides
+ * it and makes it ready; false: it was decided. */
+bool weft_wait_time_out(weft_context *context);
+bool weft_wait_decide_for(weft_context *context);
+/* The running context's own wait is over before it slept. */
+bool weft_wait_decide_own(weft_context *self);
+
+static inline uint32_t weft_wait_state(const weft_context *self)
+{
+    return atomic_load_explicit(&self->parker.word, memory_order_relaxed) & WEFT_WAIT_STATE;
+}
 
 /*
  * Cancels whatever the context waits for, now or next. The caller makes sure that the context still

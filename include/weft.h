@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * weft: threads, processes and coroutines, woven together: Python's concurrency modules in C.
+ *
+ * This header is all of it; each part can also be included by itself.
+ */
+#ifndef WEFT_H
+#define WEFT_H
+
+#define WEFT_VERSION_MAJOR 0
+#define WEFT_VERSION_MINOR 1
+#define WEFT_VERSION_PATCH 0
+
+#include <weft/base.h>
+#include <weft/handle.h>
+
+#endif

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Contexts of threads: taken from a pool at a thread's first use of weft, given back by a
+ * thread-specific-data destructor at its end. The pool never returns memory to the system before
+ * weft_shutdown, which makes contexts type-stable: a notifier that has won a context's wait word
+ * may still touch its parker or wakeup after the thread has gone.
+ */
+#include "core/context.h"
+
+#include <pthread.h>
+
+#include "core/fork.h"
+#include "core/ilock.h"
+#include "core/memory.h"
+#include "core/wait.h"
+
+_Thread_local weft_context *weft_context_current;
+void (*weft_context_clear_locals)(weft_context *context);
+
+static struct {
+    weft_ilock lock;
+    weft_context *free; /* guarded by lock */
+} pool;
+
+static pthread_once_t key_once = PTHREAD_ONCE_INIT;
+static pthread_key_t key;
+static bool key_made;
+
+static void before_fork(void)
+{
+    weft_ilock_acquire(&pool.lock);
+}
+
+static void after_fork(void)
+{
+    weft_ilock_release(&pool.lock);
+}
+
+/* The child's thread takes a new context at its next use: the old one may be a coroutine's, whose
+ * runner is not here. */
+static void after_fork_child(void)
+{
+    weft_ilock_release(&pool.lock);
+    weft_context_current = NULL;
+}
+
+static weft_fork_hooks fork_hooks = {before_fork, after_fork, after_fork_child, NULL};
+
+static void thread_ends(void *context)
+{
+    weft_context_current = NULL;
+    weft_context_release(context);
+}
+
+static void make_key(void)
+{
+    key_made = pthread_key_create(&key, thread_ends) == 0;
+    weft_fork_register(&fork_hooks);
+    weft_fork_install();
+}
+
+void weft_context_reset(weft_context *context)
+{
+    context->main = false;
+    context->handling = false;
+    context->handler_code = 0;
+    context->runner = NULL;
+    context->next = NULL;
+    context->job = NULL;
+    context->who = NULL;
+    context->thread = NULL;
+    context->locals = NULL;
+    context->failure = (weft_failure){0};
+    context->scopes.nearest = WEFT_INSTANT_NEVER;
+    context->scopes.count = 0;
+    context->scopes.room = WEFT_SCOPES_INLINE;
+    context->scopes.many = NULL;
+    /* relaxed: nobody knows this use of the context yet */
+    atomic_store_explicit(&context->cancel, 0, memory_order_relaxed);
+}
+
+void weft_context_clear(weft_context *context)
+{
+    if (context->locals != NULL && weft_context_clear_locals != NULL)
+        weft_context_clear_locals(context);
+    weft_failure_clear(&context->failure);
+    weft_dealloc(context->scopes.many);
+    context->scopes.many = NULL;
+}
+
+static weft_context *make_context(void)
+{
+    weft_context *context = weft_calloc(1, sizeof *context);
+    if (context == NULL)
+        return NULL;
+    if (weft_parker_init(&context->parker) < 0) {
+        weft_dealloc(context);
+        return NULL;
+    }
+    context->wakeup = (weft_wakeup){-1, -1};
+    return context;
+}
+
+weft_context *weft_context_acquire(void)
+{
+    weft_ilock_acquire(&pool.lock);
+    weft_context *context = pool.free;
+    if (context != NULL)
+        pool.free = context->next;
+    weft_ilock_release(&pool.lock);
+    if (context == NULL)
+        context = make_context();
+    if (context != NULL)
+        weft_context_reset(context);
+    return context;
+}
+
+void weft_context_release(weft_context *context)
+{
+    weft_context_clear(context);
+    weft_ilock_acquire(&pool.lock);
+    context->next = pool.free;
+    pool.free = context;
+    weft_ilock_release(&pool.lock);
+}
+
+weft_context *weft_context_adopt(void)
+{
+    int saved = errno;
+    pthread_once(&key_once, make_key);
+    weft_context *context = weft_context_acquire();
+    if (context != NULL) {
+        if (!key_made || pthread_setspecific(key, context) != 0) {
+            weft_context_release(context);
+            context = NULL;
+        }
+        weft_context_current = context;
+    }
+    errno = saved;
+    return context;
+}
+
+void weft_context_trim(void)
+{
+    /* the caller's own thread goes on; it takes a context again when it next needs one */
+    weft_context *own = weft_context_current;
+    if (own != NULL && !own->coroutine) {
+        weft_context_current = NULL;
+        pthread_setspecific(key, NULL);
+        weft_context_release(own);
+    }
+    while (pool.free != NULL) {
+        weft_context *context = pool.free;
+        pool.free = context->next;
+        weft_wakeup_close(&context->wakeup);
+        weft_parker_destroy(&context->parker);
+        weft_dealloc(context);
+    }
+}

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The atfork handlers. Modules register once, at first use, in a list that only grows; registration
+ * holds the list's lock, which prepare takes too, so that a fork sees whole modules. Prepare runs
+ * the newest first, as pthread_atfork does.
+ */
+#include "core/fork.h"
+
+#include <pthread.h>
+
+#include "core/ilock.h"
+
+uint32_t weft_fork_generation;
+
+static pthread_once_t installed = PTHREAD_ONCE_INIT;
+static weft_ilock lock;
+static weft_fork_hooks *newest; /* guarded by lock */
+
+static void prepare(void)
+{
+    weft_ilock_acquire(&lock);
+    for (weft_fork_hooks *hooks = newest; hooks != NULL; hooks = hooks->next) {
+        if (hooks->prepare != NULL)
+            hooks->prepare();
+    }
+}
+
+/* Oldest first. */
+static void after(weft_fork_hooks *hooks, bool child)
+{
+    if (hooks == NULL)
+        return;
+    after(hooks->next, child);
+    void (*run)(void) = child ? hooks->child : hooks->parent;
+    if (run != NULL)
+        run();
+}
+
+static void in_parent(void)
+{
+    after(newest, false);
+    weft_ilock_release(&lock);
+}
+
+static void in_child(void)
+{
+    weft_fork_generation++;
+    after(newest, true);
+    weft_ilock_release(&lock);
+}
+
+static void install(void)
+{
+    pthread_atfork(prepare, in_parent, in_child);
+}
+
+void weft_fork_install(void)
+{
+    pthread_once(&installed, install);
+}
+
+void weft_fork_register(weft_fork_hooks *hooks)
+{
+    weft_ilock_acquire(&lock);
+    hooks->next = newest;
+    newest = hooks;
+    weft_ilock_release(&lock);
+}

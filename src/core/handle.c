@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The handle: reference count, completion, callbacks and names.
+ *
+ * Completion writes the outcome, then under the handle's lock sets `done` and takes waiters and
+ * callbacks, so that each is served exactly once: by the completion, or by itself when it finds
+ * done under the lock. Whoever completes holds a reference of its own, because a waiter may release
+ * the last other one as soon as it sees done.
+ */
+#include "core/handle.h"
+
+#include <stdio.h>
+
+#include "core/context.h"
+#include "core/fork.h"
+#include "core/job.h"
+#include "core/memory.h"
+
+#undef weft_release
+#undef weft_release_many
+#undef weft_retain
+#undef weft_add_done_callback
+#undef weft_handle_name
+#undef weft_handle_set_name
+#undef weft_handle_describe
+#undef weft_handle_data
+#undef weft_handle_set_data
+#undef weft_cancel
+
+enum { MAGIC = 0x77656674, DEAD = 0x64656164 };
+
+struct weft_callback {
+    struct weft_callback *next;
+    weft_done_fn *fn;
+    void *arg;
+};
+
+struct weft_name {
+    struct weft_name *older;
+    char text[];
+};
+
+void weft_handle_init(weft_handle *handle, const weft_kind *kind)
+{
+    *handle = (weft_handle){.magic = MAGIC, .kind = kind, .fork_generation = weft_fork_generation};
+    atomic_store_explicit(&handle->refs, 1, memory_order_relaxed);
+    if (kind->numbers != NULL) /* relaxed: only different numbers matter */
+        handle->number = 1 + atomic_fetch_add_explicit(kind->numbers, 1, memory_order_relaxed);
+}
+
+void weft_handle_clear(weft_handle *handle)
+{
+    handle->magic = DEAD;
+    while (handle->names != NULL) {
+        weft_name *name = handle->names;
+        handle->names = name->older;
+        weft_dealloc(name);
+    }
+    while (handle->callbacks != NULL) {
+        weft_callback *callback = handle->callbacks;
+        handle->callbacks = callback->next;
+        weft_dealloc(callback);
+    }
+}
+
+int weft_handle_check(const void *handle, const weft_kind *kind, const char *what)
+{
+    const weft_handle *checked = handle;
+    if (checked == NULL) {
+        const char *earlier = weft_error_message();
+        if (earlier[0] == '\0')
+            return weft_error(-EINVAL, "%s: the handle is NULL", what);
+        return weft_error(-EINVAL, "%s: the handle is NULL (before: %s)", what, earlier);
+    }
+    if (checked->magic != MAGIC)
+        return weft_error(-EINVAL, "%s: not a handle, or released already", what);
+    if (kind != NULL && checked->kind != kind)
+        return weft_error(-EINVAL, "%s: a %s was given, not a %s", what, checked->kind->name,
+                          kind->name);
+    if (checked->fork_generation != weft_fork_generation)
+        return weft_error(WEFT_EFORKED, "%s: the %s belongs to the parent process", what,
+                          checked->kind->name);
+    return 0;
+}
+
+void weft_handle_drop(weft_handle *handle)
+{
+    /* release: this use is over before the count falls; acquire: the last one sees all uses over */
+    if (atomic_fetch_sub_explicit(&handle->refs, 1, memory_order_acq_rel) == 1)
+        handle->kind->finalize(handle);
+}
+
+void weft_release(void *handle)
+{
+    if (handle == NULL || weft_handle_check(handle, NULL, "release") < 0)
+        return;
+    weft_handle_drop(handle);
+}
+
+void weft_release_many(const void *handles, size_t count)
+{
+    void *const *each = handles;
+    for (size_t i = 0; each != NULL && i < count; i++)
+        weft_release(each[i]);
+}
+
+int weft_retain(void *handle)
+{
+    int r = weft_handle_check(handle, NULL, "retain");
+    if (r == 0)
+        weft_handle_hold(handle);
+    return r;
+}
+
+/* ---- completion -------------------------------------------------------------------------------
+ */
+
+static void run_callbacks(weft_handle *handle, weft_callback *callback)
+{
+    while (callback != NULL) {
+        weft_callback *next = callback->next;
+        callback->fn(handle, callback->arg);
+        weft_dealloc(callback);
+        callback = next;
+    }
+}
+
+bool weft_handle_complete(weft_handle *handle)
+{
+    weft_ilock_acquire(&handle->lock);
+    /* relaxed: written under the lock alone */
+    if (atomic_load_explicit(&handle->done, memory_order_relaxed) != 0) {
+        weft_ilock_release(&handle->lock);
+        return false;
+    }
+    /* release: the outcome is seen by who sees done without the lock */
+    atomic_store_explicit(&handle->done, 1, memory_order_release);
+    weft_callback *callbacks = handle->callbacks;
+    handle->callbacks = NULL;
+    if (weft_list_empty(&handle->waiters))
+        weft_ilock_release(&handle->lock);
+    else
+        weft_wait_notify_all(&handle->lock, &handle->waiters);
+    run_callbacks(handle, callbacks);
+    return true;
+}
+
+void weft_handle_notify(weft_handle *handle)
+{
+    weft_ilock_acquire(&handle->lock);
+    weft_wait_notify_all(&handle->lock, &handle->waiters);
+}
+
+int weft_add_done_callback(void *handle, weft_done_fn *fn, void *arg)
+{
+    weft_handle *completed = handle;
+    int r = weft_handle_check(handle, NULL, "add a done callback");
+    if (r < 0)
+        return r;
+    if (fn == NULL)
+        return weft_error(-EINVAL, "add a done callback: the function is NULL");
+    if (completed->kind->enlist != NULL)
+        return weft_error(-ENOTSUP, "add a done callback: a %s never ends", completed->kind->name);
+    weft_callback *callback = weft_alloc(sizeof *callback);
+    if (callback == NULL)
+        return weft_error(-ENOMEM, "add a done callback: no memory");
+    *callback = (weft_callback){.fn = fn, .arg = arg};
+    weft_ilock_acquire(&completed->lock);
+    bool done = atomic_load_explicit(&completed->done, memory_order_relaxed) != 0;
+    if (!done) {
+        weft_callback **last = &completed->callbacks;
+        while (*last != NULL)
+            last = &(*last)->next;
+        *last = callback;
+    }
+    weft_ilock_release(&completed->lock);
+    if (done)
+        run_callbacks(completed, callback);
+    return 0;
+}
+
+int weft_cancel(void *handle)
+{
+    weft_handle *cancelled = handle;
+    int r = weft_handle_check(handle, NULL, "cancel");
+    if (r < 0)
+        return r;
+    if (cancelled->kind->cancel == NULL)
+        return weft_error(-ENOTSUP, "cancel: a %s cannot be cancelled", cancelled->kind->name);
+    return cancelled->kind->cancel(cancelled);
+}
+
+/* ---- names and data ---------------------------------------------------------------------------
+ */
+
+static int add_name(weft_handle *handle, const char *text, bool only_first)
+{
+    size_t size = strlen(text) + 1;
+    weft_name *name = weft_alloc(sizeof *name + size);
+    if (name == NULL)
+        return weft_error(-ENOMEM, "name a %s: no memory", handle->kind->name);
+    memcpy(name->text, text, size);
+    weft_ilock_acquire(&handle->lock);
+    bool add = !only_first || handle->names == NULL;
+    if (add) {
+        name->older = handle->names;
+        handle->names = name;
+    }
+    weft_ilock_release(&handle->lock);
+    if (!add)
+        weft_dealloc(name);
+    return 0;
+}
+
+static int make_name(weft_handle *handle, const char *given, bool only_first)
+{
+    if (given != NULL)
+        return add_name(handle, given, only_first);
+    char text[64];
+    snprintf(text, sizeof text, "%s-%u", handle->kind->prefix, (unsigned)handle->number);
+    return add_name(handle, text, only_first);
+}
+
+int weft_handle_rename(weft_handle *handle, const char *name)
+{
+    return make_name(handle, name, false);
+}
+
+const char *weft_handle_name_of(weft_handle *handle)
+{
+    weft_ilock_acquire(&handle->lock);
+    weft_name *name = handle->names;
+    weft_ilock_release(&handle->lock);
+    if (name == NULL) {
+        if (make_name(handle, NULL, true) < 0)
+            return handle->kind->prefix;
+        weft_ilock_acquire(&handle->lock);
+        name = handle->names;
+        weft_ilock_release(&handle->lock);
+    }
+    return name->text;
+}
+
+const char *weft_handle_name(void *handle)
+{
+    return weft_handle_check(handle, NULL, "name") < 0 ? NULL : weft_handle_name_of(handle);
+}
+
+int weft_handle_set_name(void *handle, const char *name)
+{
+    int r = weft_handle_check(handle, NULL, "set name");
+    if (r == 0 && name == NULL)
+        r = weft_error(-EINVAL, "set name: the name is NULL");
+    return r < 0 ? r : weft_handle_rename(handle, name);
+}
+
+void *weft_handle_data(void *handle)
+{
+    if (weft_handle_check(handle, NULL, "data") < 0)
+        return NULL;
+    /* acquire, release: what the pointer points at is handed over with it */
+    return atomic_load_explicit(&((weft_handle *)handle)->data, memory_order_acquire);
+}
+
+void weft_handle_set_data(void *handle, void *data)
+{
+    if (weft_handle_check(handle, NULL, "set data") == 0)
+        atomic_store_explicit(&((weft_handle *)handle)->data, data, memory_order_release);
+}
+
+static int describe_job(weft_job *job, char *buffer, size_t size)
+{
+    if (!weft_handle_done(&job->handle))
+        return snprintf(buffer, size, job->context != NULL ? "running" : "pending");
+    if (job->code >= 0)
+        return snprintf(buffer, size, "done, result %d", job->code);
+    return snprintf(buffer, size, "failed, %s: %s", weft_error_name(job->code),
+                    weft_job_message(job));
+}
+
+int weft_handle_describe(void *handle, char *buffer, size_t size)
+{
+    weft_handle *described = handle;
+    int r = weft_handle_check(handle, NULL, "describe");
+    if (r == 0 && buffer == NULL && size > 0)
+        r = weft_error(-EINVAL, "describe: no buffer");
+    if (r < 0)
+        return r;
+    char state[WEFT_MESSAGE_SIZE + 64] = "";
+    if (described->kind->describe != NULL)
+        described->kind->describe(described, state, sizeof state);
+    else if (described->kind->job != NULL)
+        describe_job(described->kind->job(described), state, sizeof state);
+    return snprintf(buffer, size, "<%s '%s' %s>", described->kind->name,
+                    weft_handle_name_of(described), state);
+}

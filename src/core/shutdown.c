@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * weft_shutdown: the steps that modules have registered, stage by stage; memory last. A stage that
+ * does not finish by the deadline ends the call; what was done stays done, and a later call goes
+ * on.
+ */
+#include "core/shutdown.h"
+
+#include <weft/base.h>
+
+#include "core/clock.h"
+#include "core/context.h"
+#include "core/ilock.h"
+#include "core/interrupt.h"
+#include "core/runner.h"
+#include "platform/stack.h"
+
+static weft_ilock lock;
+static weft_shutdown_step *steps[WEFT_STAGES]; /* guarded by lock; only grow */
+
+void weft_shutdown_register(weft_shutdown_step *step)
+{
+    weft_ilock_acquire(&lock);
+    if (!step->registered) {
+        step->registered = true;
+        step->next = steps[step->stage];
+        steps[step->stage] = step;
+    }
+    weft_ilock_release(&lock);
+}
+
+static weft_shutdown_step *first_of(int stage)
+{
+    weft_ilock_acquire(&lock);
+    weft_shutdown_step *step = steps[stage];
+    weft_ilock_release(&lock);
+    return step;
+}
+
+int weft_shutdown(double timeout)
+{
+    weft_context *self = weft_context_current;
+    weft_instant deadline;
+    int r = weft_deadline(timeout, &deadline);
+    if (r < 0)
+        return r;
+    if (self != NULL && self->runner != NULL)
+        return weft_error(-EBUSY, "shut down: called in a coroutine or loop");
+    for (int stage = 0; stage < WEFT_STAGES; stage++) {
+        for (weft_shutdown_step *step = first_of(stage); step != NULL; step = step->next) {
+            r = step->run(deadline);
+            if (r < 0)
+                return r;
+        }
+    }
+    weft_interrupt_give_up_main();
+    weft_runner_trim();
+    weft_context_trim();
+    weft_stack_trim();
+    return 0;
+}

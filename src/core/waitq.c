@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The parking lot: 256 buckets, each a lock and a list on a cache line of its own. Waiters of
+ * several values may share a bucket; their addresses tell them apart. A fork takes all buckets, so
+ * that a child finds every value usable.
+ */
+#include "core/waitq.h"
+
+#include <pthread.h>
+
+#include "core/fork.h"
+
+enum { BUCKET_BITS = 8, BUCKETS = 1 << BUCKET_BITS };
+
+static weft_bucket buckets[BUCKETS];
+
+static void before_fork(void)
+{
+    for (size_t i = 0; i < BUCKETS; i++)
+        weft_ilock_acquire(&buckets[i].lock);
+}
+
+static void after_fork(void)
+{
+    for (size_t i = 0; i < BUCKETS; i++)
+        weft_ilock_release(&buckets[i].lock);
+}
+
+/* Whoever waited in the parent does not in the child. */
+static void after_fork_child(void)
+{
+    for (size_t i = 0; i < BUCKETS; i++)
+        buckets[i] = (weft_bucket){0};
+}
+
+static weft_fork_hooks fork_hooks = {before_fork, after_fork, after_fork_child, NULL};
+static pthread_once_t registered = PTHREAD_ONCE_INIT;
+
+static void register_fork(void)
+{
+    weft_fork_register(&fork_hooks);
+}
+
+static weft_bucket *bucket_of(const void *address)
+{
+    /* Fibonacci hashing: the high bits of the product are well mixed */
+    uint64_t hash = (uint64_t)(uintptr_t)address * UINT64_C(0x9E3779B97F4A7C15);
+    return &buckets[hash >> (64 - BUCKET_BITS)];
+}
+
+weft_bucket *weft_bucket_acquire(const void *address)
+{
+    pthread_once(&registered, register_fork);
+    weft_bucket *bucket = bucket_of(address);
+    weft_ilock_acquire(&bucket->lock);
+    return bucket;
+}
+
+weft_waiter *weft_bucket_find(weft_bucket *bucket, const void *address, const weft_waiter *after)
+{
+    weft_link *link = after == NULL ? weft_list_first(&bucket->waiters)
+                                    : weft_list_next(&bucket->waiters, &after->link);
+    for (; link != NULL; link = weft_list_next(&bucket->waiters, link)) {
+        weft_waiter *waiter = WEFT_CONTAINER(link, weft_waiter, link);
+        if (waiter->address == address)
+            return waiter;
+    }
+    return NULL;
+}
+
+bool weft_bucket_leave(weft_waiter *waiter)
+{
+    weft_bucket *bucket = weft_bucket_acquire(waiter->address);
+    if (weft_link_linked(&waiter->link))
+        weft_list_remove(&waiter->link);
+    bool others = weft_bucket_find(bucket, waiter->address, NULL) != NULL;
+    weft_bucket_release(bucket);
+    return others;
+}
+
+void weft_bucket_notify_all(const void *address)
+{
+    weft_bucket *bucket = weft_bucket_acquire(address);
+    weft_list matching = {0};
+    weft_waiter *waiter = weft_bucket_find(bucket, address, NULL);
+    while (waiter != NULL) {
+        weft_waiter *next = weft_bucket_find(bucket, address, waiter);
+        weft_list_remove(&waiter->link);
+        weft_list_append(&matching, &waiter->link);
+        waiter = next;
+    }
+    weft_wait_notify_all(&bucket->lock, &matching);
+}
