@@ -472,6 +472,35 @@ static void a_hook_runs_in_the_child_and_may_refuse(void **state)
     fails(&plan, EDOM, WEFT_SPAWN_HOOK);
 }
 
+static int signal_self(void *arg)
+{
+    return kill(getpid(), *(int *)arg);
+}
+
+/* Between the fork and the exec signals come through already: none may find a handler of the
+ * parent's. */
+static void handlers_are_gone_before_signals_come_through(void **state)
+{
+    struct sigaction action = {.sa_handler = on_signal};
+    struct sigaction before;
+    char *argv[4];
+    int signum = SIGUSR1;
+    weft_spawn_result result;
+    weft_spawn_plan plan = plan_for(argv, "exit", "0");
+
+    (void)state;
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGUSR1, &action, &before);
+    plan.hook = signal_self;
+    plan.hook_arg = &signum;
+    int r = weft_spawn(&plan, &result);
+    sigaction(SIGUSR1, &before, NULL);
+    assert_int_equal(r, 0);
+    int status = reap(&result);
+    assert_true(WIFSIGNALED(status));
+    assert_int_equal(WTERMSIG(status), SIGUSR1);
+}
+
 static void nothing_is_left_open_in_the_parent(void **state)
 {
     char *argv[4];
@@ -569,6 +598,7 @@ int main(void)
         cmocka_unit_test(failures_name_their_stage_and_leave_no_child),
         cmocka_unit_test(a_later_path_is_tried_after_any_error),
         cmocka_unit_test(a_hook_runs_in_the_child_and_may_refuse),
+        cmocka_unit_test(handlers_are_gone_before_signals_come_through),
         cmocka_unit_test(nothing_is_left_open_in_the_parent),
         cmocka_unit_test(threads_spawn_without_leaking_to_each_other),
         cmocka_unit_test(fork_gives_a_copy),
