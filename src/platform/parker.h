@@ -5,7 +5,8 @@
  * The protocol is that of a futex, whatever stands below: whoever wants the sleeper to go on first
  * changes `word` (any atomic operation), then calls weft_parker_wake. The sleeper passes the value
  * it has seen; a change between its look and its sleep is never missed. A wake may be late (the
- * sleeper went on long ago) and a wait may end without cause: every caller looks at its own word again.
+ * sleeper went on long ago) and a wait may end without cause: every caller looks at its own word
+ * again.
  *
  * parker_futex.c: a futex on the word.  parker_condition.c: mutex and condition on the monotonic
  * clock; a thread that wants to be woken from signal handlers sleeps in poll on a pipe instead,
@@ -17,8 +18,8 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
+#include "parker_impl.h" /* from platform/futex/ or condition/, put on the include path by CMake */
 #include "platform/clock.h"
-#include "platform/parker_impl.h" /* struct weft_parker_impl: chosen by CMake with the .c file */
 
 typedef struct weft_parker {
     _Atomic uint32_t word; /* the owner's meaning; the parker only compares it */
@@ -31,7 +32,8 @@ int weft_parker_init(weft_parker *parker);
 /* Nobody may wait or wake any more. */
 void weft_parker_destroy(weft_parker *parker);
 
-/* Owner only. Sleeps while word == expected. 0: woken, changed, or for no cause. Errors: -ETIMEDOUT. */
+/* Owner only. Sleeps while word == expected. 0: woken, changed, or for no cause. Errors:
+ * -ETIMEDOUT. */
 int weft_parker_wait(weft_parker *parker, uint32_t expected, weft_instant deadline);
 
 /* Any thread, after it changed the word. */

@@ -3,14 +3,14 @@
  * poller: one thread waits for many descriptors.
  *
  * Reports are edges: after a direction of a descriptor has been reported, it is reported again only
- * after weft_poller_rearm, or weft_poller_set, for that direction; an implementation may report more
- * often (a report is a hint: try, and wait again on EAGAIN). weft_poller_set looks at the descriptor
- * anew: what is ready now is reported by the next wait. A broken descriptor is reported in both
- * directions, whatever the interest.
+ * after weft_poller_rearm, or weft_poller_set, for that direction; an implementation may report
+ * more often (a report is a hint: try, and wait again on EAGAIN). weft_poller_set looks at the
+ * descriptor anew: what is ready now is reported by the next wait. A broken descriptor is reported
+ * in both directions, whatever the interest.
  *
- * A registration is removed before its descriptor is closed: a closed one may still be reported, under
- * its old token. A report that is under way while another thread changes or removes a registration may
- * carry the old token, too; so tokens name what is not freed at once.
+ * A registration is removed before its descriptor is closed: a closed one may still be reported,
+ * under its old token. A report that is under way while another thread changes or removes a
+ * registration may carry the old token, too; so tokens name what is not freed at once.
  *
  * poller_epoll.c: edge-triggered epoll, one epoll_ctl in the life of a registration, rearm costs
  * nothing.  poller_poll.c: an array for poll(2); reported directions are masked until rearmed.
@@ -52,8 +52,9 @@ int weft_poller_set(weft_poller *poller, int fd, uint32_t interest, uint64_t tok
 /* The directions given may be reported again. Owner's thread only. */
 void weft_poller_rearm(weft_poller *poller, int fd, uint32_t directions);
 
-/* Fills up to `room` (> 0) events and returns how many; 0 at the deadline, on EINTR, and rarely for no
- * cause: callers look at the clock. WEFT_INSTANT_NOW does not wait. Owner's thread only. Errors: -EINVAL, -ENOMEM. */
+/* Fills up to `room` (> 0) events and returns how many; 0 at the deadline, on EINTR, and rarely for
+ * no cause: callers look at the clock. WEFT_INSTANT_NOW does not wait. Owner's thread only. Errors:
+ * -EINVAL, -ENOMEM. */
 int weft_poller_wait(weft_poller *poller, weft_poller_event *events, int room,
                      weft_instant deadline);
 

@@ -2,10 +2,10 @@
 /*
  * Edges made out of poll(2)'s levels.
  *
- * Under `lock` stand a dense table of registrations, and the place in it of each descriptor number, so
- * that set and rearm are O(1). A direction that
- * was reported is taken out of `armed` until rearm or set puts it back; a registration with nothing
- * armed is not given to poll at all, since poll reports a hang-up whatever was asked for.
+ * Under `lock` stand a dense table of registrations, and the place in it of each descriptor number,
+ * so that set and rearm are O(1). A direction that was reported is taken out of `armed` until rearm
+ * or set puts it back; a registration with nothing armed is not given to poll at all, since poll
+ * reports a hang-up whatever was asked for.
  *
  * The owner polls a copy, made under the lock at each wait: copying costs less than the poll of the
  * same array, and it lets other threads change the table meanwhile. Who changes it while the owner

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* parker_impl of parker_condition.c. CMake puts platform/condition on the include path where that is
- * chosen. */
+/* parker_impl of parker_condition.c. CMake puts platform/condition on the include path where that
+ * is chosen. */
 #ifndef WEFT_PLATFORM_PARKER_IMPL_H
 #define WEFT_PLATFORM_PARKER_IMPL_H
 
