@@ -217,6 +217,26 @@ static void standard_descriptors_are_always_open(void **state)
     assert_int_equal(in_a_copy(without_standard_descriptors), 0);
 }
 
+/* The report's pipe lands on 0 and 1, which the child fills with something else. */
+static int failing_without_standard_descriptors(void)
+{
+    char *argv[4];
+    const char *const nowhere[] = {"/nosuch", NULL};
+    weft_spawn_result result;
+    weft_spawn_plan plan = plan_for(argv, "fds", NULL);
+
+    close(0);
+    close(1);
+    plan.paths = nowhere;
+    return weft_spawn(&plan, &result) == -ENOENT && result.stage == WEFT_SPAWN_EXEC ? 0 : 1;
+}
+
+static void the_report_arrives_without_standard_descriptors(void **state)
+{
+    (void)state;
+    assert_int_equal(in_a_copy(failing_without_standard_descriptors), 0);
+}
+
 /* 0 and 1 are swapped: the child reads what lies on the parent's 1 and writes to its 0. */
 static int with_crossed_descriptors(void)
 {
@@ -590,6 +610,7 @@ int main(void)
         cmocka_unit_test(keep_fds_keeps_what_is_not_close_on_exec),
         cmocka_unit_test(a_passed_descriptor_that_is_closed_is_an_error),
         cmocka_unit_test(standard_descriptors_are_always_open),
+        cmocka_unit_test(the_report_arrives_without_standard_descriptors),
         cmocka_unit_test(crossed_descriptors_are_untangled),
         cmocka_unit_test(stderr_can_be_stdout),
         cmocka_unit_test(directory_umask_session_and_group_are_set),
