@@ -1,0 +1,52 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# The library is a good guest: every global name begins with weft_, only what the headers declare is
+# exported, libc alone is needed, and nothing in it can print, exit or abort.
+set -u
+bad=0
+complain() { echo "$*"; bad=1; }
+
+"$NM" -g --defined-only "$STATIC" | awk 'NF == 3 { print $3 }' | sort -u |
+    grep -v '^weft_' | grep -v '^__\(odr_\)\?asan\|^DW\.ref\.\|^__.*get_pc_thunk' > "$BUILD/names" &&
+    complain "global names without weft_: $(tr '\n' ' ' < "$BUILD/names")"
+
+"$NM" -D --defined-only "$SHARED" | awk '{ print $NF }' | sed 's/@.*//' | sort -u |
+    grep -v '^__asan\|^__odr_asan\|^__\(ubsan\|tsan\)' > "$BUILD/exported"
+while read -r name; do
+    grep -rqw "$name" include || complain "$name is exported but in no header"
+done < "$BUILD/exported"
+cat $(find include -name '*.h') | awk '
+    /^#/ { next }
+    /WEFT_API/ { line = ""; inside = 1 }
+    inside { line = line " " $0 }
+    inside && /;|\{/ {
+        inside = 0
+        if (match(line, /weft_[a-z0-9_]+ *\(/)) {
+            name = substr(line, RSTART, RLENGTH); sub(/ *\(/, "", name); print name
+        }
+    }' | sort -u > "$BUILD/declared"
+while read -r name; do
+    grep -qx "$name" "$BUILD/exported" || complain "$name is declared but not exported"
+done < "$BUILD/declared"
+
+# What a sanitizer adds is not the library's.
+[ -n "${SANITIZE:-}" ] && exit $bad
+
+needed=$("$READELF" -d "$SHARED" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p')
+for library in $needed; do
+    case $library in
+    libc.so* | libc.musl* | ld-musl*) ;;
+    *) complain "$SHARED needs $library" ;;
+    esac
+done
+"$READELF" -d "$SHARED" | grep -q NODELETE || complain "$SHARED may be unloaded"
+"$READELF" -d "$SHARED" | grep -Eq '\((INIT_ARRAY|FINI_ARRAY)\)' &&
+    "$NM" "$STATIC" 2>/dev/null | grep -q ' [tT] .*\(constructor\|destructor\)' &&
+    complain "$SHARED runs something when it is loaded"
+
+words='abort|exit|_Exit|quick_exit|__assert_fail|__assert|assert|atexit|on_exit|__cxa_atexit'
+words="$words|v?f?printf|__v?f?printf_chk|f?puts|putchar|putc|perror|psignal|fwrite|err|errx|warn|warnx|syslog|system"
+"$NM" -u "$STATIC" | awk 'NF == 2 { print $2 }' | sed 's/@.*//' | sort -u |
+    grep -Ex "($words)" > "$BUILD/forbidden" &&
+    complain "the library calls: $(tr '\n' ' ' < "$BUILD/forbidden")"
+exit $bad
