@@ -10,7 +10,8 @@ include(CheckSymbolExists)
 include(CMakePushCheckState)
 
 set(WEFT_PLATFORM_DIR ${CMAKE_CURRENT_LIST_DIR})
-set(WEFT_SEAMS poller parker switch stack wakeup childexit spawn sharedmap sharedpark cloexec)
+set(WEFT_SEAMS poller parker switch stack wakeup childexit spawn sharedmap sharedpark cloexec
+    firstthread)
 
 set(weft_seam_poller epoll poll)
 set(weft_seam_parker futex condition)
@@ -22,6 +23,7 @@ set(weft_seam_spawn clone fork)
 set(weft_seam_sharedmap memfd shm)
 set(weft_seam_sharedpark futex polling)
 set(weft_seam_cloexec atomic locked)
+set(weft_seam_firstthread gettid unknown)
 
 # ---- the probes: what links, in the words of the implementation that will use it
 
@@ -31,6 +33,11 @@ list(APPEND CMAKE_REQUIRED_DEFINITIONS -D_GNU_SOURCE)
 check_symbol_exists(epoll_create1 sys/epoll.h WEFT_HAVE_EPOLL)
 check_symbol_exists(eventfd sys/eventfd.h WEFT_HAVE_EVENTFD)
 check_symbol_exists(memfd_create sys/mman.h WEFT_HAVE_MEMFD)
+check_c_source_compiles("
+    #include <sys/syscall.h>
+    #include <unistd.h>
+    int main(void) { return syscall(SYS_gettid) != getpid(); }
+" WEFT_HAVE_GETTID)
 check_c_source_compiles("
     #include <linux/futex.h>
     #include <sys/syscall.h>
