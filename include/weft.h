@@ -12,6 +12,7 @@
 #define WEFT_VERSION_PATCH 0
 
 #include <weft/base.h>
+#include <weft/asyncio.h>
 #include <weft/handle.h>
 
 #endif

@@ -10,6 +10,7 @@
 #include "core/handle.h"
 
 #include "core/clock.h"
+#include "core/countdown.h"
 #include "core/job.h"
 #include "core/memory.h"
 
@@ -230,50 +231,12 @@ int weft_wait_all(const void *handles, size_t count, double timeout)
     return r < 0 ? r : wait_all(handles, count, deadline);
 }
 
-static bool has_failed(weft_handle *handle)
-{
-    weft_job *job = handle->kind->job != NULL ? handle->kind->job(handle) : NULL;
-    return job != NULL && weft_handle_done(handle) && job->code < 0 && job->code != -ECANCELED;
-}
-
-static size_t copy_pending(weft_handle *const *handles, size_t count, weft_handle **pending,
-                           bool *failed)
-{
-    size_t left = 0;
-    for (size_t i = 0; i < count; i++) {
-        if (handles[i] == NULL)
-            continue;
-        if (!is_ready(handles[i]))
-            pending[left++] = handles[i];
-        else if (has_failed(handles[i]))
-            *failed = true;
-    }
-    return left;
-}
-
-/* Until one has failed, or all are ready. */
-static int wait_first_exception(weft_handle *const *handles, size_t count, weft_instant deadline)
-{
-    weft_handle **pending = weft_calloc(count, sizeof(weft_handle *));
-    if (pending == NULL)
-        return weft_error(-ENOMEM, "wait: no memory for %zu handles", count);
-    int r = 0;
-    bool failed = false;
-    while (r >= 0) {
-        size_t left = copy_pending(handles, count, pending, &failed);
-        if (failed || left == 0)
-            break;
-        r = wait_any(pending, left, deadline);
-    }
-    weft_dealloc(pending);
-    return r;
-}
-
 int weft_wait_many(const void *handles, size_t count, weft_wait_mode mode, bool *done,
                    double timeout)
 {
     weft_handle *const *each = handles;
     weft_instant deadline;
+    size_t failed;
     int r = check_all(handles, count, "wait for many");
     if (r == 0)
         r = weft_deadline(timeout, &deadline);
@@ -284,7 +247,7 @@ int weft_wait_many(const void *handles, size_t count, weft_wait_mode mode, bool 
     else if (mode == WEFT_WAIT_FIRST_COMPLETED)
         r = wait_any(each, count, deadline);
     else if (mode == WEFT_WAIT_FIRST_EXCEPTION)
-        r = wait_first_exception(each, count, deadline);
+        r = weft_countdown_wait(each, count, WEFT_FAILURE_EXCEPTION, deadline, &failed);
     else
         r = weft_error(-EINVAL, "wait for many: no mode %d", (int)mode);
     if (r < 0 && r != -ETIMEDOUT && r != -ENOENT)

@@ -306,18 +306,14 @@ static weft_runner *acquire_runner(void)
     return runner;
 }
 
-weft_runner *weft_runner_open(const weft_runner_hooks *hooks, void *owner)
+int weft_runner_open(weft_runner **opened, const weft_runner_hooks *hooks, void *owner)
 {
     weft_context *self = weft_context_self();
-    if (self != NULL && self->runner != NULL) {
-        weft_error(WEFT_EINVALID_STATE, "this thread runs a loop already");
-        return NULL;
-    }
+    if (self != NULL && self->runner != NULL)
+        return weft_error(WEFT_EINVALID_STATE, "this thread runs a loop already");
     weft_runner *runner = self != NULL ? acquire_runner() : NULL;
-    if (runner == NULL) {
-        weft_error(-ENOMEM, "open a loop: no memory");
-        return NULL;
-    }
+    if (runner == NULL)
+        return weft_error(-ENOMEM, "open a loop: no memory");
     runner->thread = self;
     runner->hooks = hooks;
     runner->owner = owner;
@@ -327,12 +323,12 @@ weft_runner *weft_runner_open(const weft_runner_hooks *hooks, void *owner)
     int r = self->main ? weft_runner_open_poller(runner) : 0;
     if (r < 0) {
         weft_runner_close(runner);
-        weft_error(r, "open a loop: %s", weft_strerror(r));
-        return NULL;
+        return weft_error(r, "open a loop: %s", weft_strerror(r));
     }
     if (self->main)
         atomic_store(&weft_interrupt_runner, runner);
-    return runner;
+    *opened = runner;
+    return 0;
 }
 
 void weft_runner_close(weft_runner *runner)

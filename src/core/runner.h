@@ -58,9 +58,9 @@ struct weft_runner {
     weft_runner *next_free; /* in the pool */
 };
 
-/* Takes a runner for the calling thread, which must run none. NULL with a message: -ENOMEM,
- * WEFT_EINVALID_STATE. */
-weft_runner *weft_runner_open(const weft_runner_hooks *hooks, void *owner);
+/* Takes a runner for the calling thread, which must run none. Errors, with a message: -ENOMEM,
+ * -EMFILE, WEFT_EINVALID_STATE. */
+int weft_runner_open(weft_runner **opened, const weft_runner_hooks *hooks, void *owner);
 
 /* No coroutine may be live. The thread is an ordinary one again. */
 void weft_runner_close(weft_runner *runner);

@@ -407,8 +407,8 @@ pid_t weft_spawn_fork(int *pidfd)
     r = pid < 0 ? -errno : pid;
     if (pid > 0) {
         *pidfd = pidfd_of(pid);
-        /* Not by closing alone: another thread's fork may hold a copy of the write end. The read end
-         * is still open here, so there is no SIGPIPE when the child was killed. */
+        /* Not by closing alone: another thread's fork may hold a copy of the write end. The read
+         * end is still open here, so there is no SIGPIPE when the child was killed. */
         do
             n = write(gate[1], &byte, 1);
         while (n < 0 && errno == EINTR);

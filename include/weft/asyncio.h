@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * asyncio: loops, and the coroutines that run on them.
+ *
+ *     #include <stdio.h>
+ *     #include <weft.h>
+ *
+ *     static int greet(void *arg)
+ *     {
+ *         int r = weft_sleep(0.01); // suspends this task, not the thread
+ *         printf("hello, %s\n", (char *)arg);
+ *         return r;
+ *     }
+ *
+ *     static int all(void *arg)
+ *     {
+ *         weft_task *tasks[2];
+ *         (void)arg;
+ *         weft_task_start(&tasks[0], greet, WEFT_STRING("world"), NULL);
+ *         weft_task_start(&tasks[1], greet, WEFT_STRING("weft"), NULL);
+ *         int r = weft_gather(tasks, 2, WEFT_FOREVER);
+ *         weft_release_many(tasks, 2);
+ *         return r;
+ *     }
+ *
+ *     int main(void)
+ *     {
+ *         return weft_run(all, WEFT_NONE, NULL) < 0;
+ *     }
+ *
+ * A loop belongs to the thread that runs it; there may be one in each thread. Its tasks are
+ * coroutines with stacks of their own: any function may wait, at any depth, and every wait of the
+ * library suspends only the task that makes it. There is no second, asynchronous, form of anything:
+ * locks, queues, streams and commands are the same for threads and tasks. A task never moves to
+ * another thread.
+ *
+ * What suspends is what this library offers; a read(2) or a mutex of pthread's stops the whole
+ * loop. Per-thread data (errno after other calls, _Thread_local) is not kept for a task over a
+ * wait.
+ */
+#ifndef WEFT_ASYNCIO_H
+#define WEFT_ASYNCIO_H
+
+#include <weft/handle.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- Running a loop ---------------------------------------------------------------------------
+ */
+
+typedef struct weft_loop_options {
+    const char *name;  /* of the loop; copied; NULL: "Loop-1" ... */
+    size_t stack_size; /* of tasks that do not say, in bytes of address space; 0: 256 KiB */
+    void *reserved_[4];
+} weft_loop_options;
+
+/*
+ * Opens a loop in this thread, runs fn(arg) as its first task until it returns, then cancels the
+ * tasks that are left and runs until they have ended. The argument bytes are copied. Returns fn's
+ * number or failure, with its message. On the main thread an interrupt (SIGINT with
+ * weft_signal_interrupt) cancels the first task. Errors: fn's own; -ENOMEM, -EMFILE, -EINVAL,
+ * WEFT_EINVALID_STATE (a loop runs in this thread). Python: asyncio.run
+ */
+WEFT_API int weft_run(weft_fn *fn, const void *arg, size_t arg_size,
+                      const weft_loop_options *options);
+
+/*
+ * The loop that runs in this thread; NULL with a message where none does. Borrowed: as long as it
+ * runs. Python: asyncio.get_running_loop
+ */
+WEFT_API weft_loop *weft_loop_current(void);
+
+/* ---- Tasks ------------------------------------------------------------------------------------
+ */
+
+typedef struct weft_task_options {
+    const char *name;  /* copied; NULL: "Task-1" ... */
+    weft_loop *loop;   /* NULL: the one that runs in this thread */
+    size_t stack_size; /* bytes of address space; 0: the loop's */
+    void *reserved_[4];
+} weft_task_options;
+
+/*
+ * Starts fn(arg) as a coroutine on a loop; it begins when the loop comes to it. The argument bytes
+ * are copied. `task` may be NULL: the task lives until it is done. Takes a handle for weft_wait,
+ * weft_result, weft_cancel, weft_release and the others. Errors: -EINVAL, -ENOMEM, -EAGAIN,
+ * WEFT_EINVALID_STATE (no loop runs in this thread), WEFT_ESHUTDOWN (the loop is at its end),
+ * WEFT_EFORKED. Python: asyncio.create_task
+ */
+WEFT_API int weft_task_start(weft_task **task, weft_fn *fn, const void *arg, size_t arg_size,
+                             const weft_task_options *options);
+
+/*
+ * The task that runs now; NULL with a message outside tasks. Borrowed: as long as it runs. Python:
+ * asyncio.current_task
+ */
+WEFT_API weft_task *weft_task_current(void);
+
+/*
+ * Waits until all of an array of handles that have results are done, or one has failed; NULL
+ * entries are skipped. Results: weft_result of each. The others go on after a failure; when this
+ * wait itself is cancelled they are cancelled too. Can be cancelled. Returns 0, or the first
+ * failure with its message. Errors: the functions' own; -ETIMEDOUT, -ECANCELED, -EINVAL, -ENOMEM,
+ * -ENOTSUP (one has no result), WEFT_EFORKED. Python: asyncio.gather
+ */
+WEFT_API int weft_gather(const void *handles, size_t count, double timeout);
+
+/* ---- Callbacks --------------------------------------------------------------------------------
+ */
+
+/*
+ * Runs fn(arg) in the loop, after what is ready already, in the order of the calls; as a coroutine,
+ * so that it may wait. The argument bytes are copied. `call` (may be NULL) takes a handle, to
+ * weft_cancel before it begins. From any thread. Errors: -EINVAL, -ENOMEM, WEFT_ESHUTDOWN,
+ * WEFT_EFORKED. Python: loop.call_soon
+ */
+WEFT_API int weft_loop_call_soon(weft_loop *loop, weft_call **call, weft_fn *fn, const void *arg,
+                                 size_t arg_size);
+
+/*
+ * The same by its Python name: weft_loop_call_soon takes calls from any thread, too.
+ * Errors: as weft_loop_call_soon. Python: loop.call_soon_threadsafe
+ */
+WEFT_API int weft_loop_call_soon_threadsafe(weft_loop *loop, weft_call **call, weft_fn *fn,
+                                            const void *arg, size_t arg_size);
+
+/*
+ * Runs fn(arg) in the loop `delay` seconds from now; equal times in the order of the calls. From
+ * any thread. Errors: as weft_loop_call_soon; -EINVAL also for a delay that is negative or not a
+ * number. Python: loop.call_later
+ */
+WEFT_API int weft_loop_call_later(weft_loop *loop, weft_call **call, double delay, weft_fn *fn,
+                                  const void *arg, size_t arg_size);
+
+#if !defined(__cplusplus)
+#define weft_gather(handles, count, timeout) weft_gather(WEFT_HANDLES_(handles), count, timeout)
+#endif
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

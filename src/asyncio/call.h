@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * call: what the loop asks of its pending calls.
+ */
+#ifndef WEFT_ASYNCIO_CALL_H
+#define WEFT_ASYNCIO_CALL_H
+
+#include <weft/asyncio.h>
+
+/* At the end of the loop: calls whose time has not come are cancelled. */
+void weft_loop_drop_calls(weft_loop *loop);
+
+#endif

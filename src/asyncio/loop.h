@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * loop: a runner with its tasks and calls.
+ */
+#ifndef WEFT_ASYNCIO_LOOP_H
+#define WEFT_ASYNCIO_LOOP_H
+
+#include <weft/asyncio.h>
+
+#include "core/job.h"
+#include "core/runner.h"
+
+struct weft_loop {
+    weft_handle handle; /* first */
+    weft_runner *runner;
+    size_t stack_size;
+    weft_task *first; /* of weft_run */
+    weft_list tasks;  /* that have begun and not ended; the loop's thread alone */
+    bool ending;      /* tasks that begin now are cancelled; the loop's thread alone */
+    weft_ilock lock;  /* guards what follows */
+    bool closed;      /* nothing can be started any more */
+    size_t arriving;  /* started by other threads, not begun */
+};
+
+extern const weft_kind weft_loop_kind;
+
+/* The loop of the running context; NULL: none runs here. */
+weft_loop *weft_loop_running(void);
+
+/*
+ * Brackets a start from any thread: enter refuses a loop that is at its end (WEFT_ESHUTDOWN) and,
+ * for another thread's loop, counts the arrival, which the started coroutine ends by
+ * weft_loop_arrived. `foreign` is handed from the one to the other.
+ */
+int weft_loop_enter(weft_loop *loop, const char *what, bool *foreign);
+void weft_loop_arrived(weft_loop *loop, bool foreign);
+
+#endif
