@@ -66,12 +66,6 @@ typedef enum weft_wait_mode {
                                 */
 } weft_wait_mode;
 
-/* How a queue or an executor ends. */
-typedef enum weft_shutdown_mode {
-    WEFT_SHUTDOWN_DRAIN,     /* what is there is still taken, what was submitted still runs */
-    WEFT_SHUTDOWN_IMMEDIATE, /* what is there is dropped, what has not begun is cancelled */
-} weft_shutdown_mode;
-
 /* What to wait for on a descriptor; may be combined. */
 enum { WEFT_READABLE = 1, WEFT_WRITABLE = 2 };
 
