@@ -81,8 +81,7 @@ int weft_io_take(weft_io *io)
     return fd;
 }
 
-/* The id under which the running context's runner keeps the registration; 0: it does not. */
-static uint64_t registered_id(weft_io *io, const weft_context *self)
+uint64_t weft_io_registration(weft_io *io, const weft_context *self)
 {
     if (!self->coroutine)
         return 0;
@@ -101,7 +100,7 @@ int weft_io_wait(weft_io *io, uint32_t interest, weft_instant deadline)
     weft_ilock_acquire(&io->lock);
     bool closed = io->closed;
     if (!closed) {
-        fd.id = registered_id(io, waiter.context);
+        fd.id = weft_io_registration(io, waiter.context);
         weft_wait_publish(&waiter);
         weft_list_append(&io->waiters, &waiter.link);
     }

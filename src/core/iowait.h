@@ -40,6 +40,10 @@ void weft_io_leave(weft_io *io);
  * meanwhile, -ENOMEM. */
 int weft_io_wait(weft_io *io, uint32_t interest, weft_instant deadline);
 
+/* The id for a weft_fd_wait of the running context: io->id where its runner keeps the registration,
+ * else 0. io->lock is held. */
+uint64_t weft_io_registration(weft_io *io, const weft_context *self);
+
 /* Wakes all who wait (they return -EBADF); the descriptor is closed when the last has left. Once;
  * later calls do nothing. */
 void weft_io_close(weft_io *io);

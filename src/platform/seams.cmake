@@ -11,7 +11,7 @@ include(CMakePushCheckState)
 
 set(WEFT_PLATFORM_DIR ${CMAKE_CURRENT_LIST_DIR})
 set(WEFT_SEAMS poller parker switch stack wakeup childexit spawn sharedmap sharedpark cloexec
-    firstthread)
+    firstthread pipesize)
 
 set(weft_seam_poller epoll poll)
 set(weft_seam_parker futex condition)
@@ -24,6 +24,7 @@ set(weft_seam_sharedmap memfd shm)
 set(weft_seam_sharedpark futex polling)
 set(weft_seam_cloexec atomic locked)
 set(weft_seam_firstthread gettid unknown)
+set(weft_seam_pipesize fcntl fixed)
 
 # ---- the probes: what links, in the words of the implementation that will use it
 
@@ -72,6 +73,10 @@ check_c_source_compiles("
     int main(void) { int p[2]; return pipe2(p, O_CLOEXEC | O_NONBLOCK) < 0 || dup3(0, 3, O_CLOEXEC) < 0
                          || accept4(0, 0, 0, SOCK_CLOEXEC | SOCK_NONBLOCK) < 0; }
 " WEFT_HAVE_ATOMIC)
+check_c_source_compiles("
+    #include <fcntl.h>
+    int main(void) { return fcntl(0, F_SETPIPE_SZ, 65536) < 0; }
+" WEFT_HAVE_FCNTL)
 
 # The switch is chosen by what the compiler compiles for, and by the file there is for it.
 set(WEFT_SWITCH_ASSEMBLY)

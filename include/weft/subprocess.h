@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * subprocess: programs run as child processes.
+ *
+ *     #include <stdio.h>
+ *     #include <weft.h>
+ *
+ *     int main(void)
+ *     {
+ *         const char *const argv[] = {"sort", "-r", NULL};
+ *         weft_completed completed;
+ *         int r = weft_subprocess_run(&completed, argv,
+ *                                     &(weft_subprocess_options){
+ *                                         .input = "a\nb\n",
+ *                                         .input_size = 4,
+ *                                         .capture_output = true,
+ *                                         .check = true,
+ *                                     });
+ *         if (r < 0)
+ *             fprintf(stderr, "%s\n", weft_error_message());
+ *         else
+ *             fputs(completed.out.data, stdout);
+ *         weft_completed_clear(&completed);
+ *     }
+ *
+ * First weft_subprocess_run: start, talk, wait, in one call. Then weft_popen, the handle of a child
+ * that runs beside the caller. Everything waits as all of weft does: a thread is blocked, a
+ * coroutine alone is suspended.
+ *
+ * A child inherits 0, 1 and 2 and what .pass_fds names, nothing else. A program that cannot be
+ * executed is an error of the start: "run 'nosuch': No such file or directory". No shell is used
+ * unless the function's name says so. SIGCHLD is never touched, and no child but weft's own is ever
+ * waited for or signalled. Exit codes are out-parameters: N, or -N for a death by signal N.
+ */
+#ifndef WEFT_SUBPROCESS_H
+#define WEFT_SUBPROCESS_H
+
+#include <limits.h>
+#include <sys/types.h>
+
+#include <weft/handle.h>
+#include <weft/stream.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* What .in, .out and .err may be, beside 0 (inherited) and the number of a descriptor (borrowed:
+ * until the start returns). */
+enum {
+    WEFT_PIPE = -1,    /* a pipe to or from this process: a stream, or captured */
+    WEFT_STDOUT = -2,  /* .err only: wherever the child's stdout goes */
+    WEFT_DEVNULL = -3, /* nothing to read, and what is written is dropped */
+};
+
+/* What becomes of a child that still runs when its handle's last reference goes, or when a
+ * weft_popen_wait or weft_popen_communicate for it is cancelled. It is reaped in every case: at
+ * once, or by a later start, wait or weft_shutdown. */
+typedef enum weft_on_drop {
+    WEFT_ON_DROP_LEAVE,     /* it runs on */
+    WEFT_ON_DROP_TERMINATE, /* SIGTERM; a cancelled wait sends SIGKILL after .grace seconds */
+    WEFT_ON_DROP_KILL,      /* SIGKILL */
+} weft_on_drop;
+
+/* How to start a child; copied, zero is the default. */
+typedef struct weft_popen_options {
+    const char *name;       /* of the handle; NULL: Popen-1, Popen-2 ... */
+    const char *executable; /* the program, where argv[0] shall be another name */
+    int in, out, err;       /* 0: inherited; WEFT_PIPE, WEFT_DEVNULL, WEFT_STDOUT, or an fd */
+    weft_stream *in_stream; /* moved into the child as its stdin, and closed here; excludes .in */
+    const char *cwd;        /* where it runs; NULL: here */
+    const char *const *env; /* "NAME=value" ..., NULL; the whole environment; NULL: this one's */
+    const int *pass_fds;    /* kept open, under their numbers */
+    size_t pass_fds_count;
+    bool keep_fds;     /* all descriptors that are not close-on-exec; excludes .pass_fds */
+    bool keep_signals; /* SIGPIPE and SIGXFSZ stay ignored if they are */
+    bool new_session;  /* setsid: leader of a session and group of its own */
+    bool new_group;    /* leader of a group of its own */
+    pid_t group;       /* joins this group; excludes .new_group */
+    bool set_umask;
+    mode_t umask;
+    bool set_uid, set_gid, set_groups; /* need privilege; groups, gid, uid in that order */
+    uid_t uid;
+    gid_t gid;
+    const gid_t *groups;
+    size_t groups_count;
+    weft_fn *hook;  /* runs in the child before the exec (after a fork: only async-signal-safe
+                       calls); non-zero ends the start, as minus an errno */
+    void *hook_arg; /* borrowed: for the call */
+    weft_on_drop on_drop;
+    double grace;     /* of WEFT_ON_DROP_TERMINATE; 0: one second */
+    size_t pipe_size; /* of each pipe, where the system lets it be set; 0: as it is */
+    void *reserved_[4];
+} weft_popen_options;
+
+/* How to run a command to its end; copied, zero is the default. */
+typedef struct weft_subprocess_options {
+    bool capture_output; /* .out and .err are WEFT_PIPE; excludes both */
+    bool check;          /* a returncode other than 0 is WEFT_ECALLED_PROCESS */
+    double timeout;      /* seconds, 0: none; then the child is killed, and -ETIMEDOUT returned */
+    const void *input;   /* written to its stdin, which is then closed; excludes .in, .in_stream */
+    size_t input_size;
+    int in, out, err;         /* as in weft_popen_options; WEFT_PIPE: captured */
+    weft_popen_options popen; /* everything else: `.popen.cwd = "/"` */
+    void *reserved_[4];
+} weft_subprocess_options;
+
+/* The returncode of a child that has not ended, or never began. */
+#define WEFT_NO_RETURNCODE INT_MIN
+
+/* What came of a command. Valid after every run and communicate, a failed one too; cleared by
+ * weft_completed_clear. */
+typedef struct weft_completed {
+    int returncode; /* N, -N: died by signal N, or WEFT_NO_RETURNCODE */
+    weft_bytes out; /* captured, a NUL behind; data NULL: was not captured */
+    weft_bytes err;
+    char *command; /* as one line, quoted for a shell where that is needed */
+    void *reserved_[4];
+} weft_completed;
+
+/* ---- Running a command to its end -------------------------------------------------------------
+ */
+
+/*
+ * Runs argv[0] with the arguments argv (NULL at its end), gives it its input, captures what is a
+ * pipe, and waits for its end. argv[0] without a slash is looked for in the PATH of the child's
+ * environment. Returns 0 whatever the returncode, unless .check. On any failure after the start,
+ * the child is killed and reaped, and *completed has the output so far; a grandchild that keeps a
+ * pipe open holds nothing up once the time is up. Can be cancelled.
+ * Errors: -ETIMEDOUT, -ECANCELED, WEFT_ECALLED_PROCESS, WEFT_ESTATUS_LOST (ended; somebody else
+ * took the status), -ENOENT, -EACCES and others of exec, -EINVAL, -ENOMEM, -EMFILE, -ENFILE,
+ * -EAGAIN. Python: subprocess.run
+ */
+WEFT_API int weft_subprocess_run(weft_completed *completed, const char *const argv[],
+                                 const weft_subprocess_options *options);
+
+/*
+ * As weft_subprocess_run, for a command line that /bin/sh -c runs (.popen.executable: another
+ * shell). Never build `command` from what others typed. Can be cancelled.
+ * Errors: as weft_subprocess_run. Python: subprocess.run(shell=True)
+ */
+WEFT_API int weft_subprocess_shell(weft_completed *completed, const char *command,
+                                   const weft_subprocess_options *options);
+
+/*
+ * Frees what it holds, and makes it as after no run. NULL is allowed. Python: del
+ */
+WEFT_API void weft_completed_clear(weft_completed *completed);
+
+/* ---- A child that runs beside -----------------------------------------------------------------
+ *
+ * weft_popen is a handle (handle.h): weft_wait and weft_wait_any wait for its end, weft_result is 0
+ * or WEFT_ECALLED_PROCESS, weft_cancel sends SIGTERM (SIGKILL with WEFT_ON_DROP_KILL).
+ */
+
+/*
+ * Starts argv[0] with the arguments argv (NULL at its end), and returns when it has been executed:
+ * what keeps it from that is an error here, and leaves no child behind. *popen may be NULL: nobody
+ * will ask for it.
+ * Errors: -ENOENT, -EACCES and others of exec ("run 'x': ..."), of the directory ("run 'x' in
+ * 'cwd': ..."), -EPERM (uid, gid, groups, session), -EINVAL, -ENOMEM, -EMFILE, -ENFILE, -EAGAIN,
+ * -EBADF. Python: subprocess.Popen
+ */
+WEFT_API int weft_popen_start(weft_popen **popen, const char *const argv[],
+                              const weft_popen_options *options);
+
+/*
+ * As weft_popen_start, for a command line that /bin/sh -c runs (.executable: another shell).
+ * Errors: as weft_popen_start. Python: subprocess.Popen(shell=True)
+ */
+WEFT_API int weft_popen_shell(weft_popen **popen, const char *command,
+                              const weft_popen_options *options);
+
+/*
+ * The stream that writes to its stdin. Borrowed: as long as the handle. NULL with a message unless
+ * .in is WEFT_PIPE. Python: Popen.stdin
+ */
+WEFT_API weft_stream *weft_popen_stdin(weft_popen *popen);
+
+/*
+ * The stream that reads its stdout. Borrowed: as long as the handle. NULL with a message unless
+ * .out is WEFT_PIPE. Python: Popen.stdout
+ */
+WEFT_API weft_stream *weft_popen_stdout(weft_popen *popen);
+
+/*
+ * The stream that reads its stderr. Borrowed: as long as the handle. NULL with a message unless
+ * .err is WEFT_PIPE. Python: Popen.stderr
+ */
+WEFT_API weft_stream *weft_popen_stderr(weft_popen *popen);
+
+/*
+ * Waits for its end. *returncode (may be NULL) is N, or -N for a death by signal N. Returns 0.
+ * While it waits, what comes out of pipes that nobody has read from yet is moved to the buffers of
+ * their streams, without limit, so that a child with much to say can end; later reads find it
+ * there. Can be cancelled: then .on_drop is applied.
+ * Errors: -ETIMEDOUT (it runs on), -ECANCELED, WEFT_ESTATUS_LOST (ended; somebody else took the
+ * status), -EINVAL, -ENOMEM, WEFT_EFORKED. Python: Popen.wait
+ */
+WEFT_API int weft_popen_wait(weft_popen *popen, int *returncode, double timeout);
+
+/*
+ * Looks whether it has ended. Returns 1 with *returncode (may be NULL) set, or 0: it runs.
+ * Errors: WEFT_ESTATUS_LOST (ended), -EINVAL, WEFT_EFORKED. Python: Popen.poll
+ */
+WEFT_API int weft_popen_poll(weft_popen *popen, int *returncode);
+
+/*
+ * Writes `input` (WEFT_NONE: nothing) to its stdin and closes that, reads its stdout and stderr to
+ * their ends, all at once, as far as they are pipes, then waits for its end. *completed (may be
+ * NULL) tells all. After -ETIMEDOUT the child runs on, *completed has a copy of the output so far,
+ * and the call may be repeated with WEFT_NONE: nothing is lost, the rest of the input is kept here.
+ * What was read from the streams before is not told again. Can be cancelled: then .on_drop is
+ * applied. One reader at a time.
+ * Errors: -ETIMEDOUT, -ECANCELED, WEFT_ESTATUS_LOST, -EBUSY (another uses a stream), -EINVAL (input
+ * where stdin is no pipe, or again), -ENOMEM, WEFT_EFORKED, those of read(2) and write(2) but
+ * -EPIPE: a child need not read its input. Python: Popen.communicate
+ */
+WEFT_API int weft_popen_communicate(weft_popen *popen, const void *input, size_t size,
+                                    weft_completed *completed, double timeout);
+
+/*
+ * Sends a signal; 0 asks whether it could be. Returns 0.
+ * Errors: -ESRCH (it has ended: no signal is sent), -EPERM, -EINVAL, WEFT_EFORKED.
+ * Python: Popen.send_signal
+ */
+WEFT_API int weft_popen_send_signal(weft_popen *popen, int signum);
+
+/*
+ * Sends a signal to the process group that it leads (.new_group or .new_session), while it runs.
+ * Errors: -ESRCH (it has ended), -EPERM, -EINVAL (it leads no group), WEFT_EFORKED.
+ * Python: os.killpg
+ */
+WEFT_API int weft_popen_send_signal_group(weft_popen *popen, int signum);
+
+/*
+ * Sends SIGTERM. Errors: as weft_popen_send_signal. Python: Popen.terminate
+ */
+WEFT_API int weft_popen_terminate(weft_popen *popen);
+
+/*
+ * Sends SIGKILL. Errors: as weft_popen_send_signal. Python: Popen.kill
+ */
+WEFT_API int weft_popen_kill(weft_popen *popen);
+
+/*
+ * Its process id (of the shell, for weft_popen_shell). Signal it through the handle alone: after
+ * the end the number may be another's. Errors: -EINVAL, WEFT_EFORKED. Python: Popen.pid
+ */
+WEFT_API pid_t weft_popen_pid(weft_popen *popen);
+
+/*
+ * What a wait, poll or communicate has learnt, without looking: 1 with *returncode set, or 0.
+ * Errors: WEFT_ESTATUS_LOST, -EINVAL, WEFT_EFORKED. Python: Popen.returncode
+ */
+WEFT_API int weft_popen_returncode(weft_popen *popen, int *returncode);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What is to be run: its line for people, where it may be found, with which environment.
+ *
+ * Everything is prepared before the fork, as the child may not allocate: the search through PATH is
+ * a list of candidates, which the child tries one after the other. As in Python, the PATH is that
+ * of the child's environment, and /bin:/usr/bin where it has none.
+ */
+#include <stdint.h>
+
+#include "core/error.h"
+#include "core/memory.h"
+#include "subprocess/popen.h"
+
+extern char **environ;
+
+/* ---- One line ---------------------------------------------------------------------------------
+ */
+
+static bool plain(const char *word)
+{
+    static const char safe[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                               "@%+=:,./-_";
+    return word[0] != '\0' && word[strspn(word, safe)] == '\0';
+}
+
+/* Writes `word` as a shell would need it to `to` (NULL: nowhere); returns its length. */
+static size_t quote(char *to, const char *word)
+{
+    static const char inner[] = "'\"'\"'"; /* end, a quoted quote, begin again */
+    size_t n = 0;
+    if (plain(word)) {
+        n = strlen(word);
+        if (to != NULL)
+            memcpy(to, word, n);
+        return n;
+    }
+    if (to != NULL)
+        to[0] = '\'';
+    for (n = 1; *word != '\0'; word++) {
+        size_t size = *word == '\'' ? sizeof inner - 1 : 1;
+        if (to != NULL)
+            memcpy(to + n, *word == '\'' ? inner : word, size);
+        n += size;
+    }
+    if (to != NULL)
+        to[n] = '\'';
+    return n + 1;
+}
+
+char *weft_command_line(const char *const argv[])
+{
+    size_t size = 0;
+    for (size_t i = 0; argv[i] != NULL; i++)
+        size += quote(NULL, argv[i]) + 1;
+    char *line = weft_alloc(size);
+    if (line == NULL)
+        return NULL;
+    size_t at = 0;
+    for (size_t i = 0; argv[i] != NULL; i++) {
+        at += quote(line + at, argv[i]);
+        line[at++] = argv[i + 1] != NULL ? ' ' : '\0';
+    }
+    return line;
+}
+
+/* ---- Where it may be --------------------------------------------------------------------------
+ */
+
+static const char *search_path(const char *const *environment)
+{
+    for (size_t i = 0; environment != NULL && environment[i] != NULL; i++) {
+        if (strncmp(environment[i], "PATH=", 5) == 0)
+            return environment[i] + 5;
+    }
+    return "/bin:/usr/bin";
+}
+
+static const char **one_candidate(const char *program)
+{
+    size_t size = strlen(program) + 1;
+    const char **paths = weft_alloc(2 * sizeof *paths + size);
+    if (paths == NULL)
+        return NULL;
+    char *text = (char *)(paths + 2);
+    memcpy(text, program, size);
+    paths[0] = text;
+    paths[1] = NULL;
+    return paths;
+}
+
+const char **weft_command_paths(const char *program, const char *const *environment)
+{
+    if (strchr(program, '/') != NULL || program[0] == '\0')
+        return one_candidate(program);
+    const char *path = search_path(environment);
+    size_t name = strlen(program) + 1;
+    size_t count = 1;
+    for (const char *colon = path; (colon = strchr(colon, ':')) != NULL; colon++)
+        count++;
+    /* each directory with a slash and the program; their bytes are those of `path` */
+    const char **paths =
+        weft_alloc((count + 1) * sizeof *paths + strlen(path) + count * (name + 1));
+    if (paths == NULL)
+        return NULL;
+    char *text = (char *)(paths + count + 1);
+    for (size_t i = 0; i < count; i++) {
+        size_t length = strcspn(path, ":");
+        paths[i] = text;
+        memcpy(text, path, length);
+        text += length;
+        if (length > 0) /* an empty one is the current directory */
+            *text++ = '/';
+        memcpy(text, program, name);
+        text += name;
+        path += length + 1;
+    }
+    paths[count] = NULL;
+    return paths;
+}
+
+/* ---- Whether it can be meant ------------------------------------------------------------------
+ */
+
+const char *const *weft_command_environment(const weft_popen_options *options)
+{
+    return options->env != NULL ? options->env : (const char *const *)environ;
+}
+
+static int check_environment(const char *const *env)
+{
+    for (size_t i = 0; env != NULL && env[i] != NULL; i++) {
+        const char *equals = strchr(env[i], '=');
+        if (equals == NULL || equals == env[i])
+            return weft_error(-EINVAL, "start a popen: '%s' in .env is not NAME=value", env[i]);
+    }
+    return 0;
+}
+
+static int check_fds(const weft_popen_options *options)
+{
+    if (options->pass_fds_count > 0 && (options->keep_fds || options->pass_fds == NULL))
+        return weft_error(-EINVAL, "start a popen: .pass_fds %s",
+                          options->keep_fds ? "and .keep_fds exclude each other" : "is NULL");
+    for (size_t i = 0; i < options->pass_fds_count; i++) {
+        if (options->pass_fds[i] < 0)
+            return weft_error(-EINVAL, "start a popen: %d in .pass_fds is no descriptor",
+                              options->pass_fds[i]);
+    }
+    if (options->in_stream != NULL && options->in != 0)
+        return weft_error(-EINVAL, "start a popen: .in and .in_stream exclude each other");
+    return 0;
+}
+
+int weft_command_check(const char *const argv[], const weft_popen_options *options)
+{
+    if (argv == NULL || argv[0] == NULL)
+        return weft_error(-EINVAL, "start a popen: argv is empty");
+    int r = check_environment(options->env);
+    if (r == 0)
+        r = check_fds(options);
+    if (r < 0)
+        return r;
+    if (options->new_group && options->group != 0)
+        return weft_error(-EINVAL, "start a popen: .new_group and .group exclude each other");
+    if (options->group < 0)
+        return weft_error(-EINVAL, "start a popen: %ld is no process group", (long)options->group);
+    if (!(options->grace >= 0))
+        return weft_error(-EINVAL, "start a popen: .grace is %g", options->grace);
+    if (options->set_groups && options->groups_count > 0 && options->groups == NULL)
+        return weft_error(-EINVAL, "start a popen: .groups is NULL");
+    return 0;
+}

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The program that the tests of subprocess start. What it does is its first argument's name:
+ *
+ *     exit N            leaves with N
+ *     die N             raises signal N
+ *     say OUT ERR       writes the texts to stdout and stderr
+ *     cat               copies stdin to stdout
+ *     flood N           writes N bytes, 'a' to 'z' over and over, to stdout
+ *     floods N          the same to stdout and stderr in turns
+ *     gulp N            reads N bytes of stdin, and ends
+ *     env NAME          writes the value of NAME, or "(none)"
+ *     cwd               writes the working directory
+ *     fds               writes the numbers of all open descriptors
+ *     ids               writes whether it leads its group, its session
+ *     mask              writes the umask, in octal
+ *     ready FD          writes "ready" to stdout, closes FD, then sleeps for ever
+ *     hold FD           as ready, but a grandchild keeps stdout too, until FD2 = FD + 1 ends
+ *     orphan FD         says "left", leaves a grandchild with stdout that ends when FD does
+ *     ignore FD         ignores SIGTERM, then as ready
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static int put_all(int fd, const char *data, size_t size)
+{
+    while (size > 0) {
+        ssize_t n = write(fd, data, size);
+        if (n < 0 && errno != EINTR)
+            return 1;
+        if (n > 0) {
+            data += n;
+            size -= (size_t)n;
+        }
+    }
+    return 0;
+}
+
+static int put(int fd, const char *text)
+{
+    return put_all(fd, text, strlen(text));
+}
+
+static int cat(void)
+{
+    static char buffer[65536];
+    for (;;) {
+        ssize_t n = read(0, buffer, sizeof buffer);
+        if (n == 0)
+            return 0;
+        if (n < 0 && errno != EINTR)
+            return 1;
+        if (n > 0 && put_all(1, buffer, (size_t)n) != 0)
+            return 1;
+    }
+}
+
+static int flood(size_t size, int streams)
+{
+    static char buffer[26 * 1001]; /* an odd size */
+    for (size_t i = 0; i < sizeof buffer; i++)
+        buffer[i] = (char)('a' + i % 26);
+    for (size_t done = 0; done < size;) {
+        size_t n = size - done < sizeof buffer ? size - done : sizeof buffer;
+        for (int fd = 1; fd <= streams; fd++) {
+            if (put_all(fd, buffer, n) != 0)
+                return 1;
+        }
+        done += n;
+    }
+    return 0;
+}
+
+static int gulp(size_t size)
+{
+    char byte;
+    while (size > 0) {
+        ssize_t n = read(0, &byte, 1);
+        if (n == 0 || (n < 0 && errno != EINTR))
+            return 1;
+        size -= n > 0;
+    }
+    return 0;
+}
+
+static int list_fds(void)
+{
+    char text[32];
+    for (int fd = 0; fd < 1024; fd++) {
+        if (fcntl(fd, F_GETFD) < 0)
+            continue;
+        (void)snprintf(text, sizeof text, "%d ", fd);
+        if (put(1, text) != 0)
+            return 1;
+    }
+    return 0;
+}
+
+static _Noreturn void sleep_for_ever(void)
+{
+    for (;;)
+        pause();
+}
+
+static void wait_for_end(int fd)
+{
+    char byte;
+    while (read(fd, &byte, 1) != 0)
+        continue;
+}
+
+static int ready(int fd)
+{
+    int r = put(1, "ready");
+    close(fd);
+    if (r != 0)
+        return r;
+    sleep_for_ever();
+}
+
+/* A grandchild that has stdout and ends with `fd`. */
+static int leave_grandchild(int fd)
+{
+    pid_t pid = fork();
+    if (pid == 0) {
+        wait_for_end(fd);
+        _exit(0);
+    }
+    close(fd);
+    return pid < 0;
+}
+
+static int say_where(void)
+{
+    char text[4096];
+    return getcwd(text, sizeof text) == NULL ? 1 : put(1, text);
+}
+
+static int say_ids(void)
+{
+    put(1, getpgrp() == getpid() ? "group " : "- ");
+    return put(1, getsid(0) == getpid() ? "session" : "-");
+}
+
+static int say_mask(void)
+{
+    char text[32];
+    mode_t mask = umask(0);
+    (void)snprintf(text, sizeof text, "%03o", (unsigned)mask);
+    return put(1, text);
+}
+
+static int say_env(const char *name)
+{
+    const char *value = getenv(name);
+    return put(1, value != NULL ? value : "(none)");
+}
+
+int main(int argc, char **argv)
+{
+    const char *what = argc > 1 ? argv[1] : "";
+    const char *arg = argc > 2 ? argv[2] : "0";
+    long n = strtol(arg, NULL, 10);
+    if (strcmp(what, "exit") == 0)
+        return (int)n;
+    if (strcmp(what, "die") == 0)
+        return raise((int)n);
+    if (strcmp(what, "say") == 0)
+        return put(1, arg) || (argc > 3 && put(2, argv[3]));
+    if (strcmp(what, "cat") == 0)
+        return cat();
+    if (strcmp(what, "flood") == 0)
+        return flood((size_t)n, 1);
+    if (strcmp(what, "floods") == 0)
+        return flood((size_t)n, 2);
+    if (strcmp(what, "gulp") == 0)
+        return gulp((size_t)n);
+    if (strcmp(what, "env") == 0)
+        return say_env(arg);
+    if (strcmp(what, "cwd") == 0)
+        return say_where();
+    if (strcmp(what, "fds") == 0)
+        return list_fds();
+    if (strcmp(what, "ids") == 0)
+        return say_ids();
+    if (strcmp(what, "mask") == 0)
+        return say_mask();
+    if (strcmp(what, "ready") == 0)
+        return ready((int)n);
+    if (strcmp(what, "hold") == 0)
+        return leave_grandchild((int)n + 1) || ready((int)n);
+    if (strcmp(what, "orphan") == 0)
+        return leave_grandchild((int)n) || put(1, "left");
+    if (strcmp(what, "ignore") == 0)
+        return signal(SIGTERM, SIG_IGN) == SIG_ERR || ready((int)n);
+    return 125;
+}
