@@ -28,8 +28,9 @@ typedef struct weft_childexit {
 } weft_childexit;
 
 /* `pidfd` is one made at the child's birth (taken over on success), or -1. A child that is gone
- * already is no error: the descriptor is readable then. Errors: -EMFILE, -ENFILE, -ENOMEM, -EAGAIN
- * (no thread); the child runs on and is the caller's. */
+ * already is no error: the descriptor is readable then. The child runs on and is the caller's on
+ * errors: -ENOSYS: no pidfds here (Linux before 5.3, Valgrind before 3.21: build with the thread);
+ * -EMFILE, -ENFILE, -ENOMEM, -EAGAIN (no thread). */
 int weft_childexit_open(weft_childexit *child, pid_t pid, int pidfd);
 
 /* 1: it has ended, and `status` is set (exit code, or minus the signal); 0: it runs. Never waits.
