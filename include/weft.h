@@ -11,8 +11,8 @@
 #define WEFT_VERSION_MINOR 1
 #define WEFT_VERSION_PATCH 0
 
-#include <weft/asyncio.h>
 #include <weft/base.h>
+#include <weft/asyncio.h>
 #include <weft/handle.h>
 #include <weft/stream.h>
 #include <weft/subprocess.h>

@@ -25,9 +25,10 @@
  *     }
  *
  * Functions return 0, a count or an index, and a negative code on failure: -errno for the system's
- * errors, WEFT_E... below -10000 for what Python has exceptions for. Ownership is told by five words:
- * copied; borrowed: until ...; owned: weft_free; retained; moved. Times are double seconds on the
- * monotonic clock. All functions may be called from any thread or coroutine unless they say otherwise.
+ * errors, WEFT_E... below -10000 for what Python has exceptions for. Ownership is told by five
+ * words: copied; borrowed: until ...; owned: weft_free; retained; moved. Times are double seconds
+ * on the monotonic clock. All functions may be called from any thread or coroutine unless they say
+ * otherwise.
  */
 #ifndef WEFT_BASE_H
 #define WEFT_BASE_H
@@ -39,7 +40,7 @@
 #include <string.h>
 
 #if defined(__GNUC__)
-#define WEFT_API                    __attribute__((visibility("default")))
+#define WEFT_API                  __attribute__((visibility("default")))
 #define WEFT_PRINTF_(text, first) __attribute__((format(printf, text, first)))
 #else
 #define WEFT_API
@@ -60,7 +61,8 @@ extern "C" {
  */
 typedef int weft_fn(void *arg);
 
-/* Bytes with an owner: whoever holds it calls weft_free(bytes.data). data NULL: absent; size 0: empty. */
+/* Bytes with an owner: whoever holds it calls weft_free(bytes.data). data NULL: absent; size 0:
+ * empty. */
 typedef struct weft_bytes {
     void *data;
     size_t size;
@@ -73,16 +75,16 @@ typedef struct weft_bytes {
 #define WEFT_ARG_CHECK_(address)                                                                   \
     ((void)sizeof(struct {                                                                         \
         int checked;                                                                               \
-        _Static_assert(_Generic((address), char **: 0, const char **: 0, default: 1),              \
+        _Static_assert(_Generic((address), char ** : 0, const char ** : 0, default : 1),           \
                        "WEFT_ARG of a char pointer: use WEFT_STRING or WEFT_POINTER");             \
     }))
 #define WEFT_ARG(...)                                                                              \
     (WEFT_ARG_CHECK_(&(__VA_ARGS__)), (const void *)&(__VA_ARGS__)), sizeof(__VA_ARGS__)
 #endif
 #define WEFT_STRING(s)  (s), strlen(s) + 1 /* the text with its NUL, copied */
-#define WEFT_POINTER(p) (p), (size_t)0     /* the pointer itself; for a process: into shared memory */
-#define WEFT_NONE       NULL, (size_t)0    /* no bytes */
-#define WEFT_OUT(x)     &(x), sizeof(x)    /* where a result of exactly this size goes */
+#define WEFT_POINTER(p) (p), (size_t)0  /* the pointer itself; for a process: into shared memory */
+#define WEFT_NONE       NULL, (size_t)0 /* no bytes */
+#define WEFT_OUT(x)     &(x), sizeof(x) /* where a result of exactly this size goes */
 
 /*
  * Sets the result bytes of the running weft_fn (copied); the last call counts. Outside a weft_fn it
@@ -123,15 +125,16 @@ WEFT_API void weft_free(void *memory);
 
 /*
  * What Python does at interpreter exit: waits for the threads and processes that are not daemons,
- * stops the others and weft's helper threads, restores signals, frees pooled memory. Called by main,
- * outside coroutines, when everything has been released; weft may be used again afterwards.
+ * stops the others and weft's helper threads, restores signals, frees pooled memory. Called by
+ * main, outside coroutines, when everything has been released; weft may be used again afterwards.
  * When the timeout passes, nothing has been freed and it may be called again.
  * Errors: -ETIMEDOUT (the message names who still runs), -EBUSY (called in a coroutine), -EINVAL.
  * Python: the end of the interpreter
  */
 WEFT_API int weft_shutdown(double timeout);
 
-/* ---- Errors ----------------------------------------------------------------------------------- */
+/* ---- Errors -----------------------------------------------------------------------------------
+ */
 
 /* One list makes codes, names and texts: X(name, code, text). */
 #define WEFT_ERRORS(X)                                                                             \
@@ -151,7 +154,8 @@ WEFT_API int weft_shutdown(double timeout);
 
 #define WEFT_ERROR_ENUMERATOR_(name, code, text) name = code,
 enum weft_error_code {
-    WEFT_ERRORS(WEFT_ERROR_ENUMERATOR_) WEFT_EUSER = -20000 /* applications' codes: from here down */
+    WEFT_ERRORS(WEFT_ERROR_ENUMERATOR_) WEFT_EUSER =
+        -20000 /* applications' codes: from here down */
 };
 
 /*
@@ -179,7 +183,8 @@ WEFT_API const char *weft_strerror(int code);
  */
 WEFT_API const char *weft_error_name(int code);
 
-/* ---- Time ------------------------------------------------------------------------------------- */
+/* ---- Time -------------------------------------------------------------------------------------
+ */
 
 #define WEFT_FOREVER (-1.0) /* a timeout without limit; any negative number is */
 #define WEFT_NOWAIT  (0.0)  /* a timeout that polls */
@@ -217,7 +222,8 @@ WEFT_API int weft_timeout_reschedule(int scope, double seconds);
  */
 WEFT_API int weft_timeout_end(int scope, int r);
 
-/* ---- Memory ----------------------------------------------------------------------------------- */
+/* ---- Memory -----------------------------------------------------------------------------------
+ */
 
 /* What weft allocates with; called from any thread. */
 typedef struct weft_allocator {

@@ -11,8 +11,8 @@
  *
  * kind                             is ready (weft_wait)          at the last release
  * thread, process, popen, timer,
- * task, call, future               function or program ended     runs on (popen: by .on_drop, reaped)
- * queue                            a get would not wait          closed, content dropped
+ * task, call, future               function or program ended     runs on (popen: by .on_drop,
+ * reaped) queue                            a get would not wait          closed, content dropped
  * stream                           a read would not wait         closed
  * server                           closed, connections ended     closed
  * executor, loop                   shut down wholly              shut down without waiting
@@ -62,7 +62,8 @@ typedef void weft_done_fn(void *handle, void *arg);
 typedef enum weft_wait_mode {
     WEFT_WAIT_ALL,             /* until all are ready */
     WEFT_WAIT_FIRST_COMPLETED, /* until one is */
-    WEFT_WAIT_FIRST_EXCEPTION, /* until one has failed (a cancelled one has not), or all are ready */
+    WEFT_WAIT_FIRST_EXCEPTION, /* until one has failed (a cancelled one has not), or all are ready
+                                */
 } weft_wait_mode;
 
 /* What to wait for on a descriptor; may be combined. */
@@ -137,8 +138,9 @@ WEFT_API int weft_cancel(void *handle);
 WEFT_API int weft_result(void *handle, void *out, size_t size, double timeout);
 
 /*
- * As weft_result, for bytes of any size. *data is borrowed: as long as the handle; it is aligned for
- * any type and has a NUL behind it. Errors: as weft_result but for -EMSGSIZE. Python: Future.result
+ * As weft_result, for bytes of any size. *data is borrowed: as long as the handle; it is aligned
+ * for any type and has a NUL behind it. Errors: as weft_result but for -EMSGSIZE. Python:
+ * Future.result
  */
 WEFT_API int weft_result_view(void *handle, const void **data, size_t *size, double timeout);
 
@@ -151,10 +153,9 @@ WEFT_API int weft_result_view(void *handle, const void **data, size_t *size, dou
 WEFT_API int weft_exception(void *handle, int *code, const char **message, double timeout);
 
 /*
- * Calls fn(handle, arg) once when the function or program has ended, in the context that ends it; at
- * once when it has ended already. In the order of registration, no lock held.
- * Errors: -EINVAL, -ENOMEM, -ENOTSUP (queues, streams, sources), WEFT_EFORKED.
- * Python: Future.add_done_callback
+ * Calls fn(handle, arg) once when the function or program has ended, in the context that ends it;
+ * at once when it has ended already. In the order of registration, no lock held. Errors: -EINVAL,
+ * -ENOMEM, -ENOTSUP (queues, streams, sources), WEFT_EFORKED. Python: Future.add_done_callback
  */
 WEFT_API int weft_add_done_callback(void *handle, weft_done_fn *fn, void *arg);
 
@@ -187,15 +188,15 @@ WEFT_API void *weft_handle_data(void *handle);
 WEFT_API void weft_handle_set_data(void *handle, void *data);
 
 /*
- * Makes a handle of an event, for weft_wait_any and its kin: ready while the event is set. The event
- * (a value) must outlive the source. Errors: -EINVAL, -ENOMEM. Python: none
+ * Makes a handle of an event, for weft_wait_any and its kin: ready while the event is set. The
+ * event (a value) must outlive the source. Errors: -EINVAL, -ENOMEM. Python: none
  */
 WEFT_API int weft_source_from_event(weft_source **source, struct weft_event *event);
 
 /*
- * Makes a handle of a descriptor: ready while a read (WEFT_READABLE) or write (WEFT_WRITABLE) on it would
- * not block. The descriptor stays the caller's and must outlive the source.
- * Errors: -EINVAL, -ENOMEM, -EBADF. Python: selectors.register, loop.add_reader
+ * Makes a handle of a descriptor: ready while a read (WEFT_READABLE) or write (WEFT_WRITABLE) on it
+ * would not block. The descriptor stays the caller's and must outlive the source. Errors: -EINVAL,
+ * -ENOMEM, -EBADF. Python: selectors.register, loop.add_reader
  */
 WEFT_API int weft_source_from_fd(weft_source **source, int fd, int interest);
 
@@ -206,35 +207,33 @@ WEFT_API int weft_source_from_fd(weft_source **source, int fd, int interest);
  */
 #define WEFT_HANDLE_CASE_(type) type * : 1,
 #define WEFT_HANDLE_(handle)                                                                       \
-    ((void)sizeof(char[_Generic((handle), WEFT_HANDLE_TYPES(WEFT_HANDLE_CASE_) void *: 1)]),       \
+    ((void)sizeof(char[_Generic((handle), WEFT_HANDLE_TYPES(WEFT_HANDLE_CASE_) void * : 1)]),      \
      (void *)(handle))
-#define WEFT_HANDLES_CASE_(type) type * *: 1, type *const * : 1,
+#define WEFT_HANDLES_CASE_(type) type ** : 1, type *const * : 1,
 #define WEFT_HANDLES_(handles)                                                                     \
-    ((void)sizeof(char[_Generic((handles),                                                         \
-         WEFT_HANDLE_TYPES(WEFT_HANDLES_CASE_) void **: 1,                                         \
-         void *const *: 1,                                                                         \
-         const void *: 1,                                                                          \
-         void *: 1)]),                                                                             \
+    ((void)sizeof(char[_Generic((handles), WEFT_HANDLE_TYPES(WEFT_HANDLES_CASE_) void ** : 1,      \
+                                void *const * : 1, const void * : 1, void * : 1)]),                \
      (const void *)(handles))
 
-#define weft_release(handle)                 weft_release(WEFT_HANDLE_(handle))
-#define weft_release_many(handles, count)    weft_release_many(WEFT_HANDLES_(handles), count)
-#define weft_retain(handle)                  weft_retain(WEFT_HANDLE_(handle))
-#define weft_done(handle)                    weft_done(WEFT_HANDLE_(handle))
-#define weft_wait(handle, timeout)           weft_wait(WEFT_HANDLE_(handle), timeout)
-#define weft_wait_any(handles, count, t)     weft_wait_any(WEFT_HANDLES_(handles), count, t)
-#define weft_wait_all(handles, count, t)     weft_wait_all(WEFT_HANDLES_(handles), count, t)
-#define weft_wait_many(handles, ...)         weft_wait_many(WEFT_HANDLES_(handles), __VA_ARGS__)
-#define weft_cancel(handle)                  weft_cancel(WEFT_HANDLE_(handle))
-#define weft_result(handle, ...)             weft_result(WEFT_HANDLE_(handle), __VA_ARGS__)
-#define weft_result_view(handle, ...)        weft_result_view(WEFT_HANDLE_(handle), __VA_ARGS__)
-#define weft_exception(handle, ...)          weft_exception(WEFT_HANDLE_(handle), __VA_ARGS__)
-#define weft_add_done_callback(handle, ...)  weft_add_done_callback(WEFT_HANDLE_(handle), __VA_ARGS__)
-#define weft_handle_name(handle)             weft_handle_name(WEFT_HANDLE_(handle))
-#define weft_handle_set_name(handle, name)   weft_handle_set_name(WEFT_HANDLE_(handle), name)
-#define weft_handle_describe(handle, ...)    weft_handle_describe(WEFT_HANDLE_(handle), __VA_ARGS__)
-#define weft_handle_data(handle)             weft_handle_data(WEFT_HANDLE_(handle))
-#define weft_handle_set_data(handle, data)   weft_handle_set_data(WEFT_HANDLE_(handle), data)
+#define weft_release(handle)              weft_release(WEFT_HANDLE_(handle))
+#define weft_release_many(handles, count) weft_release_many(WEFT_HANDLES_(handles), count)
+#define weft_retain(handle)               weft_retain(WEFT_HANDLE_(handle))
+#define weft_done(handle)                 weft_done(WEFT_HANDLE_(handle))
+#define weft_wait(handle, timeout)        weft_wait(WEFT_HANDLE_(handle), timeout)
+#define weft_wait_any(handles, count, t)  weft_wait_any(WEFT_HANDLES_(handles), count, t)
+#define weft_wait_all(handles, count, t)  weft_wait_all(WEFT_HANDLES_(handles), count, t)
+#define weft_wait_many(handles, ...)      weft_wait_many(WEFT_HANDLES_(handles), __VA_ARGS__)
+#define weft_cancel(handle)               weft_cancel(WEFT_HANDLE_(handle))
+#define weft_result(handle, ...)          weft_result(WEFT_HANDLE_(handle), __VA_ARGS__)
+#define weft_result_view(handle, ...)     weft_result_view(WEFT_HANDLE_(handle), __VA_ARGS__)
+#define weft_exception(handle, ...)       weft_exception(WEFT_HANDLE_(handle), __VA_ARGS__)
+#define weft_add_done_callback(handle, ...)                                                        \
+    weft_add_done_callback(WEFT_HANDLE_(handle), __VA_ARGS__)
+#define weft_handle_name(handle)           weft_handle_name(WEFT_HANDLE_(handle))
+#define weft_handle_set_name(handle, name) weft_handle_set_name(WEFT_HANDLE_(handle), name)
+#define weft_handle_describe(handle, ...)  weft_handle_describe(WEFT_HANDLE_(handle), __VA_ARGS__)
+#define weft_handle_data(handle)           weft_handle_data(WEFT_HANDLE_(handle))
+#define weft_handle_set_data(handle, data) weft_handle_set_data(WEFT_HANDLE_(handle), data)
 #endif
 
 #ifdef __cplusplus

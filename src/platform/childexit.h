@@ -8,7 +8,7 @@
  *
  * childexit_pidfd.c: the child's pidfd; where somebody else reaped the child, the status comes from
  * PIDFD_GET_INFO (Linux 6.15).  childexit_thread.c: a thread in waitid(P_PID, WEXITED | WNOWAIT)
- * that closes the write end of a pipe.
+ * that writes to a pipe.
  */
 #ifndef WEFT_PLATFORM_CHILDEXIT_H
 #define WEFT_PLATFORM_CHILDEXIT_H

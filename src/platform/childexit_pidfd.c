@@ -132,8 +132,13 @@ static int ended_descriptor(void)
     int r = weft_cloexec_pipe(fds);
     if (r < 0)
         return r;
+    ssize_t n =
+        write(fds[1], "", 1); /* closing alone is undone by a fork's copy of the write end */
     (void)close(fds[1]);
-    return fds[0];
+    if (n == 1)
+        return fds[0];
+    (void)close(fds[0]);
+    return -EAGAIN;
 }
 
 int weft_childexit_open(weft_childexit *child, pid_t pid, int pidfd)

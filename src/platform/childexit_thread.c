@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * POSIX has no descriptor for a process, and SIGCHLD belongs to the host, so one small thread per
- * child waits for its end and closes the write end of a pipe.
+ * child waits for its end and writes to a pipe. (Closing alone would not do: a child forked
+ * meanwhile has a copy of the write end.)
  *
  * The thread waits with WNOWAIT and leaves the reaping to weft_childexit_reap, under the child's
  * lock: until then the pid cannot be reused, so a signal cannot meet a stranger. Where a host reaps
@@ -46,6 +47,7 @@ static void *watch_thread(void *arg)
 {
     watch *self = arg;
     siginfo_t info;
+    ssize_t n;
     int state;
     int r;
 
@@ -55,7 +57,10 @@ static void *watch_thread(void *arg)
     while (r < 0 && errno == EINTR);
     (void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
 
-    /* ECHILD is an end too: reaped by somebody else. */
+    /* ECHILD is an end too: reaped by somebody else. The pipe is empty and its read end open. */
+    do
+        n = write(self->write_fd, "", 1);
+    while (n < 0 && errno == EINTR);
     (void)close(self->write_fd);
     self->write_fd = -1;
     atomic_store_explicit(&self->done, true, memory_order_relaxed); /* a hint; the join orders */

@@ -46,7 +46,8 @@ int weft_cloexec_dup(int fd, int lowest);
 int weft_cloexec_set_nonblocking(int fd, bool nonblocking);
 
 /* Around every fork of the library's own, and in its pthread_atfork handlers, so that a child never
- * finds the lock held: before in the parent, after in parent and child. They nest. */
+ * finds the lock held: before in the parent, after in parent and child. They nest, and the
+ * functions above may be called in between. */
 void weft_cloexec_before_fork(void);
 void weft_cloexec_after_fork(void);
 

@@ -57,9 +57,9 @@ int weft_cloexec_pipe(int fds[2])
 {
     int made[2];
 
-    pthread_mutex_lock(&lock);
+    weft_cloexec_before_fork();
     int r = pipe(made) < 0 ? -errno : mark_pair(made, fds);
-    pthread_mutex_unlock(&lock);
+    weft_cloexec_after_fork();
     return r;
 }
 
@@ -67,18 +67,18 @@ int weft_cloexec_socketpair(int domain, int type, int protocol, int fds[2])
 {
     int made[2];
 
-    pthread_mutex_lock(&lock);
+    weft_cloexec_before_fork();
     int r = socketpair(domain, type, protocol, made) < 0 ? -errno : mark_pair(made, fds);
-    pthread_mutex_unlock(&lock);
+    weft_cloexec_after_fork();
     return r;
 }
 
 int weft_cloexec_socket(int domain, int type, int protocol)
 {
-    pthread_mutex_lock(&lock);
+    weft_cloexec_before_fork();
     int fd = socket(domain, type, protocol);
     int r = fd < 0 ? -errno : mark(fd);
-    pthread_mutex_unlock(&lock);
+    weft_cloexec_after_fork();
 
     if (fd >= 0 && r < 0)
         close(fd);
@@ -91,10 +91,10 @@ int weft_cloexec_accept(int fd, struct sockaddr *address, socklen_t *size)
     int r;
 
     do {
-        pthread_mutex_lock(&lock);
+        weft_cloexec_before_fork();
         made = accept(fd, address, address != NULL ? size : NULL);
         r = made < 0 ? -errno : mark(made);
-        pthread_mutex_unlock(&lock);
+        weft_cloexec_after_fork();
     } while (r == -EINTR && made < 0);
 
     if (made < 0)
@@ -138,13 +138,13 @@ ssize_t weft_cloexec_recvmsg(int fd, struct msghdr *message, int flags)
     ssize_t n;
 
     do {
-        pthread_mutex_lock(&lock);
+        weft_cloexec_before_fork();
         n = recvmsg(fd, message, flags);
         if (n < 0)
             n = -errno;
         else
             mark_received(message);
-        pthread_mutex_unlock(&lock);
+        weft_cloexec_after_fork();
     } while (n == -EINTR);
     return n;
 }

@@ -115,9 +115,12 @@ int weft_spawn(const weft_spawn_plan *plan, weft_spawn_result *result)
     if (r < 0)
         return r;
     result->stage = WEFT_SPAWN_FORK;
+    weft_cloexec_before_fork();
     r = report_pipe(fds);
-    if (r < 0)
+    if (r < 0) {
+        weft_cloexec_after_fork();
         return r;
+    }
 
     weft_spawn_child child = {
         .plan = plan,
@@ -133,6 +136,7 @@ int weft_spawn(const weft_spawn_plan *plan, weft_spawn_result *result)
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
 
     (void)close(fds[1]);
+    weft_cloexec_after_fork();
     if (r == 0) {
         r = take_report(fds[0], &shared, result);
         if (r < 0)

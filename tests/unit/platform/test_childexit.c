@@ -258,6 +258,26 @@ static void only_the_own_child_is_reaped(void **state)
         close(other.pidfd);
 }
 
+static void a_later_copy_of_the_process_does_not_hide_the_end(void **state)
+{
+    weft_childexit child;
+    int status = 0;
+    gated g = start(6);
+
+    (void)state;
+    assert_int_equal(weft_childexit_open(&child, g.pid, g.pidfd), 0);
+    close(g.gate);
+    gated copy = start(0); /* has copies of whatever tells the end of the first */
+    assert_int_equal(poll_for(&child, WAIT_FOR_EVER), 1);
+    assert_int_equal(weft_childexit_reap(&child, &status), 1);
+    assert_int_equal(status, 6);
+    weft_childexit_close(&child);
+    close(copy.gate);
+    if (copy.pidfd >= 0)
+        close(copy.pidfd);
+    assert_int_equal(waitpid(copy.pid, NULL, 0), copy.pid);
+}
+
 /* Waits, without reaping, until all children have ended. */
 static void all_ended(const gated *g, int count)
 {
@@ -348,6 +368,7 @@ int main(void)
         cmocka_unit_test(a_child_reaped_before_the_open_is_told_or_lost),
         cmocka_unit_test(an_ignored_sigchld_does_not_hide_the_end),
         cmocka_unit_test(only_the_own_child_is_reaped),
+        cmocka_unit_test(a_later_copy_of_the_process_does_not_hide_the_end),
         cmocka_unit_test(dropped_children_are_reaped_later),
         cmocka_unit_test(closing_reaps_a_child_that_has_ended),
         cmocka_unit_test(a_fork_forgets_what_its_parent_dropped),

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * future: the outcome of a submitted function, or one that somebody sets.
+ */
+#ifndef WEFT_FUTURES_FUTURE_H
+#define WEFT_FUTURES_FUTURE_H
+
+#include <weft/futures.h>
+
+#include "core/job.h"
+
+struct weft_future {
+    weft_job job;      /* first */
+    weft_future *next; /* in a queue of the executor that holds it */
+    void *place;       /* the executor's own: where it is */
+    bool begun; /* taken out to run: a cancel is for its context; guarded by job.handle.lock */
+};
+
+extern const weft_kind weft_future_kind;
+
+/* One reference; the argument bytes lie in the same allocation. Errors: -EINVAL, -ENOMEM. */
+int weft_future_make(weft_future **future, weft_fn *fn, const void *arg, size_t arg_size);
+
+/* Marks it as begun; false: it was cancelled before, and is done already. After true, weft_cancel
+ * no longer completes it. */
+bool weft_future_begin(weft_future *future);
+
+/* Runs a begun future in the running context, completes it, drops the executor's reference. */
+void weft_future_run(weft_future *future);
+
+#endif
