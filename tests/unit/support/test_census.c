@@ -90,12 +90,13 @@ static void a_handler_and_a_mask_are_found(void **state)
     sigset_t set, old;
     (void)state;
     census_take(&before);
-    signal(SIGUSR1, SIG_IGN);
+    struct sigaction ignore = {.sa_handler = SIG_IGN}, found_there;
+    sigaction(SIGUSR1, &ignore, &found_there);
     sigemptyset(&set);
     sigaddset(&set, SIGUSR2);
     pthread_sigmask(SIG_BLOCK, &set, &old);
     int found = census_compare(&before, text, sizeof text);
-    signal(SIGUSR1, SIG_DFL);
+    sigaction(SIGUSR1, &found_there, NULL);
     pthread_sigmask(SIG_SETMASK, &old, NULL);
     assert_true(found >= 2);
     assert_non_null(strstr(text, "left blocked"));
