@@ -4,9 +4,9 @@
  *
  * What is modelled. Two producers push contexts on the runner's lock-free stack: load the head, link, compare-
  * and-swap. Who found the stack empty exchanges the runner's state to AWAKE, and writes the wake-up
- * descriptor if it was SLEEPING. The runner takes the whole stack with one exchange and runs what it got;
- * when there was nothing it stores SLEEPING, looks at the stack once more, polls if it is still empty, stores AWAKE
- * and reads the descriptor. A pusher that found the stack not empty has nothing to do: whoever
+ * descriptor if it was SLEEPING (a look before spares the exchange). The runner takes the whole stack with one exchange and runs what it got;
+ * when there was nothing it stores SLEEPING, looks at the stack once more, polls if it is still empty, reads
+ * the descriptor and stores AWAKE. The poll may also end for another reason, a timer or a socket. A pusher that found the stack not empty has nothing to do: whoever
  * made it so is on the way, and the runner takes all at once.
  *
  *   head, next[c]   the stack (a word each)
@@ -45,7 +45,7 @@ bit fd;
 byte runs;
 byte pending[CONTEXTS];
 byte sleeps, writes;
-bit polling;
+byte others = 2; /* how often the poll ends for another reason */
 
 inline push(c)
 {
@@ -76,10 +76,15 @@ inline push(c)
 #else
     :: h == NONE ->
 #if MUTANT != 4
-        atomic {
-            was = state;
-            state = AWAKE
-        }
+        was = state;
+        if
+        :: was != AWAKE ->
+            atomic {
+                was = state;
+                state = AWAKE
+            }
+        :: else
+        fi;
 #endif
         if
         :: was == SLEEPING -> wake()
@@ -164,11 +169,14 @@ proctype runner()
             fi;
 #endif
             if
-            :: c == NONE -> fd == 1
+            :: c == NONE ->
+                if
+                :: fd == 1 -> fd = 0
+                :: others > 0 -> others--
+                fi
             :: else
             fi;
             state = AWAKE;
-            fd = 0;
             c = 0
         fi
     od

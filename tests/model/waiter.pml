@@ -31,8 +31,9 @@
  * the wait may run out, and a waiter that found its node unlinked and left without the lock
  * could publish its next wait just before the notifier's CAS: the CAS would hit the wrong wait. So only NOTIFIED lets a
  * waiter leave without the lock; every other end takes it once, which also waits the notifier out
- * (mutant 6). In the same way a canceller that set the sticky word may be late with its CAS: CANCELLED
- * alone proves nothing, the sticky word decides, and a wait that finds it clear waits again (mutant 7).
+ * (mutant 6). In the same way a canceller that has set the sticky word may be late with its CAS, and hit
+ * the next wait when this one has found the sticky word by itself. So it holds a lock of the context
+ * over both, and the wait that clears the sticky word takes that lock (mutant 7).
  *
  * Promela's memory is sequentially consistent: what needs seq_cst in C is the pair publish/look
  * here (word then sticky) and there (sticky then word). Mutant 2 is what a processor's store buffer would do.
@@ -44,7 +45,7 @@
  *    4  a notified and cancelled waiter leaves without giving back
  *    5  it gives back, but wakes nobody for it
  *    6  a waiter that was unlinked leaves without taking the lock
- *    7  a waiter believes CANCELLED without asking the sticky word
+ *    7  the sticky word is cleared without the canceller's lock
  *    8  a coroutine that finds its word changed does not park, and leaves its push behind
  *    9  the waiter tries to take before it holds the lock under which it links
  *   10  the notifier stores NOTIFIED instead of a compare-and-swap
@@ -88,6 +89,7 @@ byte reserved[PRIMITIVES];
 byte put_in[PRIMITIVES];
 byte taken_out[PRIMITIVES];
 
+bit canceller_lock; /* of context 1: core/context */
 byte cancels;
 byte delivered;
 
@@ -241,7 +243,7 @@ end_thread:
     od
 }
 
-/* One wait of context `me` on primitive p; it begins anew when a late cancel of an earlier wait ended it. */
+/* One wait of context `me` on primitive p. */
 inline wait_on(p, timed)
 {
     do
@@ -293,7 +295,6 @@ inline wait_on(p, timed)
        fi;
        atomic {
         self = 0;
-        go = 0;
         state = word[me];
         word[me] = IDLE
        }
@@ -313,29 +314,21 @@ inline wait_on(p, timed)
         :: else
         fi
        fi;
-       atomic {
-        state = 0;
-        if
-        :: go -> go = 0
-        :: else -> break
-        fi
-       }
+       state = 0;
+       break
     od
 }
 
-/* The cancel is delivered by clearing the sticky word: whoever clears it returns cancelled. */
+/* The cancel is delivered by clearing the sticky word, when every canceller so far has had its try. */
 inline deliver()
 {
-    d_step {
-        if
-        :: sticky[me] || MUTANT == 7 ->
+    atomic {
+        canceller_lock == 0 || MUTANT == 7;
 #if MUTANT != 11
-            sticky[me] = 0;
+        sticky[me] = 0;
 #endif
-            delivered++;
-            assert(delivered <= cancels)
-        :: else -> go = 1 /* again */
-        fi
+        delivered++;
+        assert(delivered <= cancels)
     }
 }
 
@@ -420,6 +413,7 @@ proctype canceller(byte c)
     bit won;
     d_step {
         cancels++;
+        canceller_lock = 1;
         sticky[c] = 1
     }
     atomic {
@@ -429,7 +423,8 @@ proctype canceller(byte c)
             word[c] = CANCELLED;
             won = 1
         :: else
-        fi
+        fi;
+        canceller_lock = 0
     }
     if
     :: won -> make_run(c, was)
