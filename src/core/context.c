@@ -77,6 +77,7 @@ void weft_context_reset(weft_context *context)
     context->scopes.many = NULL;
     /* relaxed: nobody knows this use of the context yet */
     atomic_store_explicit(&context->cancel, 0, memory_order_relaxed);
+    context->canceller = (weft_ilock){0};
 }
 
 void weft_context_clear(weft_context *context)

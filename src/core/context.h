@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "core/error.h"
+#include "core/ilock.h"
 #include "platform/parker.h"
 #include "platform/switch.h"
 #include "platform/wakeup.h"
@@ -45,6 +46,7 @@ enum {
 typedef struct weft_context {
     weft_parker parker;         /* its word is the wait word */
     _Atomic uint32_t cancel;    /* WEFT_CANCEL_… */
+    weft_ilock canceller;       /* held from marking `cancel` to trying the wait word */
     bool coroutine;             /* never changes */
     bool main;                  /* the thread that runs signal handlers */
     struct weft_runner *runner; /* a coroutine's; a thread's while it runs one, else NULL */

@@ -117,15 +117,25 @@ bool weft_wait_decide_own(weft_context *self)
 
 void weft_context_cancel(weft_context *context)
 {
+    weft_wake wake = {.context = context};
+    /* The lock: a canceller that has marked the cancel, but is late with its try at the word, would
+     * otherwise hit the wait after the one that found the mark and delivered it: a second delivery.
+     */
+    weft_ilock_acquire(&context->canceller);
     /* seq_cst: first the cancel, then the look at the word (in decide) */
     atomic_fetch_or(&context->cancel, WEFT_CANCEL_PENDING | WEFT_CANCEL_ASKED);
-    decide_and_ready(context, WEFT_WAIT_CANCELLED);
+    bool won = decide(context, WEFT_WAIT_CANCELLED, &wake.state);
+    weft_ilock_release(&context->canceller);
+    if (won)
+        weft_wake_deliver(wake);
 }
 
 int weft_wait_cancelled(weft_context *self)
 {
+    weft_ilock_acquire(&self->canceller); /* every canceller so far has had its try */
     /* relaxed: what the canceller did before is no message to this context */
     atomic_fetch_and_explicit(&self->cancel, ~(uint32_t)WEFT_CANCEL_PENDING, memory_order_relaxed);
+    weft_ilock_release(&self->canceller);
     return weft_error_cancelled();
 }
 
