@@ -12,9 +12,11 @@
 #define WEFT_VERSION_PATCH 0
 
 #include <weft/base.h>
-#include <weft/asyncio.h>
 #include <weft/handle.h>
+#include <weft/threading.h>
+#include <weft/queue.h>
 #include <weft/stream.h>
 #include <weft/subprocess.h>
+#include <weft/asyncio.h>
 
 #endif

@@ -133,6 +133,12 @@ WEFT_API void weft_free(void *memory);
  */
 WEFT_API int weft_shutdown(double timeout);
 
+/* How a queue or an executor is ended. */
+typedef enum weft_shutdown_mode {
+    WEFT_SHUTDOWN_DRAIN,     /* what it has taken in is still served */
+    WEFT_SHUTDOWN_IMMEDIATE, /* what has not begun is dropped */
+} weft_shutdown_mode;
+
 /* ---- Errors -----------------------------------------------------------------------------------
  */
 

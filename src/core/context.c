@@ -16,6 +16,7 @@
 
 _Thread_local weft_context *weft_context_current;
 void (*weft_context_clear_locals)(weft_context *context);
+weft_context_ends_fn *_Atomic weft_context_thread_ends;
 
 static struct {
     weft_ilock lock;
@@ -48,8 +49,12 @@ static weft_fork_hooks fork_hooks = {before_fork, after_fork, after_fork_child, 
 
 static void thread_ends(void *context)
 {
+    weft_context *ended = context;
+    weft_context_ends_fn *ends = atomic_load(&weft_context_thread_ends);
     weft_context_current = NULL;
-    weft_context_release(context);
+    if (ended->thread != NULL && ends != NULL)
+        ends(ended);
+    weft_context_release(ended);
 }
 
 static void make_key(void)

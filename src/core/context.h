@@ -94,6 +94,10 @@ void weft_context_clear(weft_context *context);
 /* Set by threading/local: frees what weft_local keeps in a context. */
 extern void (*weft_context_clear_locals)(weft_context *context);
 
+/* Set by threading/thread: the thread of the context ends, and with it what `thread` refers to. */
+typedef void weft_context_ends_fn(weft_context *context);
+extern weft_context_ends_fn *_Atomic weft_context_thread_ends;
+
 /* A context beside the running one, for code that runs on top of a wait (signal handlers): from the
  * pool. */
 weft_context *weft_context_acquire(void);

@@ -114,6 +114,7 @@ int weft_interrupt_run(weft_context *self)
     self->handling = false;
     if (code < 0 && handler->failure.code == code)
         weft_error(code, "%s", handler->failure.text);
+    self->thread = handler->thread; /* a handler may have been the first to ask */
     weft_context_release(handler);
     return code;
 }

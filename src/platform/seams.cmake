@@ -11,7 +11,7 @@ include(CMakePushCheckState)
 
 set(WEFT_PLATFORM_DIR ${CMAKE_CURRENT_LIST_DIR})
 set(WEFT_SEAMS poller parker switch stack wakeup childexit spawn sharedmap sharedpark cloexec
-    firstthread pipesize)
+    firstthread pipesize cpu threadname)
 
 set(weft_seam_poller epoll poll)
 set(weft_seam_parker futex condition)
@@ -24,6 +24,8 @@ set(weft_seam_sharedmap memfd shm)
 set(weft_seam_sharedpark futex polling)
 set(weft_seam_cloexec atomic locked)
 set(weft_seam_firstthread gettid unknown)
+set(weft_seam_cpu affinity sysconf)
+set(weft_seam_threadname setname none)
 set(weft_seam_pipesize fcntl fixed)
 
 # ---- the probes: what links, in the words of the implementation that will use it
@@ -77,6 +79,14 @@ check_c_source_compiles("
     #include <fcntl.h>
     int main(void) { return fcntl(0, F_SETPIPE_SZ, 65536) < 0; }
 " WEFT_HAVE_FCNTL)
+check_c_source_compiles("
+    #include <sched.h>
+    int main(void) { cpu_set_t set; return sched_getaffinity(0, sizeof(set), &set) < 0 || CPU_COUNT(&set); }
+" WEFT_HAVE_AFFINITY)
+check_c_source_compiles("
+    #include <pthread.h>
+    int main(void) { return pthread_setname_np(pthread_self(), \"\"); }
+" WEFT_HAVE_SETNAME)
 
 # The switch is chosen by what the compiler compiles for, and by the file there is for it.
 set(WEFT_SWITCH_ASSEMBLY)

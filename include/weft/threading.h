@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * threading: threads, and the values that threads, coroutines and processes synchronise with.
+ *
+ *     #include <stdio.h>
+ *     #include <weft.h>
+ *
+ *     static weft_lock lock;
+ *     static int total;
+ *
+ *     static int add(void *arg)
+ *     {
+ *         int r = weft_lock_acquire(&lock, WEFT_FOREVER);
+ *         if (r < 0)
+ *             return r;
+ *         total += *(int *)arg;
+ *         return weft_lock_release(&lock);
+ *     }
+ *
+ *     int main(void)
+ *     {
+ *         weft_thread *threads[4];
+ *         for (int n = 0; n < 4; n++)
+ *             weft_thread_start(&threads[n], add, WEFT_ARG(n), NULL);
+ *         for (int n = 0; n < 4; n++)
+ *             weft_thread_join(threads[n], WEFT_FOREVER);
+ *         weft_release_many(threads, 4);
+ *         printf("%d\n", total);
+ *         return weft_shutdown(WEFT_FOREVER);
+ *     }
+ *
+ * A thread is a handle: handle.h has what can be done with every handle (weft_wait, weft_result,
+ * weft_cancel, weft_handle_name ...).
+ *
+ * A lock, condition, semaphore or event is a value: a plain struct that is valid when zeroed, lies
+ * anywhere, allocates nothing and needs no end. Whoever waits for one suspends its coroutine, or
+ * blocks its thread when it is in none; threads and coroutines may wait for the same one. In memory
+ * from weft_shared_alloc it is shared by processes. Its memory may be freed as soon as nobody uses
+ * it any more, also right after the release, set or notify that let the last other user go on.
+ * Copying a value copies no waiter and means nothing. Members whose names end in _ are weft's own.
+ *
+ * Timeouts are seconds: negative for ever, 0 polls. A wait ends with -ETIMEDOUT when time is up,
+ * with -ECANCELED when the waiting thread or task is cancelled or a timeout scope ends (base.h),
+ * and with a signal handler's own code (signal.h); then nothing has been taken.
+ */
+#ifndef WEFT_THREADING_H
+#define WEFT_THREADING_H
+
+#include <weft/base.h>
+#include <weft/handle.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- Threads ----------------------------------------------------------------------------------
+ */
+
+typedef struct weft_thread_options {
+    const char *name;  /* copied; NULL: "Thread-1", "Thread-2" ... */
+    bool daemon;       /* weft_shutdown cancels it instead of waiting for its end; those that a
+                          daemon starts are daemons too */
+    size_t stack_size; /* bytes, rounded up to pages; 0: the system's usual */
+    void *reserved_[4];
+} weft_thread_options;
+
+/*
+ * Starts fn(arg) in a new OS thread; arg is copied (WEFT_ARG) or passed as it is (WEFT_POINTER),
+ * and what it points at must outlive the function. *thread is to be released; NULL where it is not
+ * wanted: the thread runs on by itself. The thread starts with the caller's signal mask. A failure
+ * of fn is its result (weft_result).
+ * Errors: -EINVAL (fn is NULL, the stack is smaller than the system allows), -EAGAIN (the system
+ * has no more threads), -ENOMEM. Python: Thread(target, args, name, daemon).start()
+ */
+WEFT_API int weft_thread_start(weft_thread **thread, weft_fn *fn, const void *arg, size_t arg_size,
+                               const weft_thread_options *options);
+
+/*
+ * Waits until the thread has ended: its function has returned, and its OS thread is gone. May be
+ * called by many, and again. Tells nothing about the function's result: weft_result does.
+ * Can be cancelled. Errors: -ETIMEDOUT, -ECANCELED, -EDEADLK (the caller itself), -EINVAL, -ENOMEM,
+ * WEFT_EFORKED. Python: Thread.join
+ */
+WEFT_API int weft_thread_join(weft_thread *thread, double timeout);
+
+/*
+ * Whether its function has not returned yet. false for NULL. Python: Thread.is_alive
+ */
+WEFT_API bool weft_thread_is_alive(weft_thread *thread);
+
+/*
+ * Whether weft_shutdown cancels it instead of waiting for its end. false for NULL.
+ * Python: Thread.daemon
+ */
+WEFT_API bool weft_thread_daemon(weft_thread *thread);
+
+/*
+ * The thread that runs the caller; in a coroutine, the one that runs its loop or pool. A thread
+ * that weft did not start gets a handle at the first call ("MainThread" for the main one).
+ * Borrowed: until the thread ends. NULL with a message: -ENOMEM. Python: threading.current_thread
+ */
+WEFT_API weft_thread *weft_thread_current(void);
+
+/*
+ * Fills in up to `room` threads that are alive (retained: weft_release_many), the oldest first, and
+ * returns how many there are, which may be more. Threads that weft did not start are among them
+ * once they have a handle (weft_thread_current); the caller's always is. `threads` may be NULL with
+ * room 0, to count. Errors: -EINVAL, -ENOMEM. Python: threading.enumerate, threading.active_count
+ */
+WEFT_API int weft_thread_enumerate(weft_thread **threads, size_t room);
+
+/* ---- Lock -------------------------------------------------------------------------------------
+ */
+
+/*
+ * Held by one at a time; not recursive. It has no owner: whoever likes may release it, also another
+ * thread, coroutine or process than the one that acquired it.
+ */
+typedef struct weft_lock {
+    uint32_t state_, spinning_;
+    uint64_t reserved_;
+} weft_lock;
+
+/*
+ * Acquires the lock. Returns 0, or 1: it is the caller's, but the process that held it last has
+ * died, so what it guards may be half done (in shared memory only). Fair enough that nobody
+ * starves: whoever has lost the race for over about a millisecond gets it handed over. Can be
+ * cancelled. Errors: -ETIMEDOUT, -ECANCELED, -EINVAL (timeout is not a number), -ENOMEM. Python:
+ * Lock.acquire
+ */
+WEFT_API int weft_lock_acquire(weft_lock *lock, double timeout);
+
+/*
+ * Releases the lock, and lets one go on who waits for it. Errors: -EPERM (nobody holds it).
+ * Python: Lock.release
+ */
+WEFT_API int weft_lock_release(weft_lock *lock);
+
+/*
+ * Whether somebody holds it, at this moment. Python: Lock.locked
+ */
+WEFT_API bool weft_lock_locked(const weft_lock *lock);
+
+/* ---- Condition --------------------------------------------------------------------------------
+ */
+
+/*
+ * Waiting for something that a lock guards. {.lock = &lock}: that lock, which may serve several
+ * conditions and must outlive them; {0}: one of its own.
+ */
+typedef struct weft_condition {
+    weft_lock *lock; /* NULL: its own */
+    void *reserved_;
+    weft_lock own_;
+    uint32_t waiting_, sequence_, permits_, sleeping_;
+    unsigned char padding_[32 - 2 * sizeof(void *)];
+} weft_condition;
+
+/*
+ * Acquires the condition's lock: as weft_lock_acquire. Can be cancelled.
+ * Errors: -ETIMEDOUT, -ECANCELED, -EINVAL, -ENOMEM. Python: Condition.acquire
+ */
+WEFT_API int weft_condition_acquire(weft_condition *condition, double timeout);
+
+/*
+ * Releases the condition's lock. Errors: -EPERM (nobody holds it). Python: Condition.release
+ */
+WEFT_API int weft_condition_release(weft_condition *condition);
+
+/*
+ * Releases the lock, waits to be notified, and acquires the lock again; always returns with the
+ * lock held, also on failure (except -EPERM, and -EINVAL and -ENOMEM, where it was never released).
+ * Does not return without a notification; a notification that comes together with a cancel goes to
+ * the next who waits. Returns 0, or 1 as weft_lock_acquire. Timeout 0 lets the others in and polls.
+ * Can be cancelled. Errors: -ETIMEDOUT, -ECANCELED, -EPERM (the lock is not held), -EINVAL,
+ * -ENOMEM. Python: Condition.wait
+ */
+WEFT_API int weft_condition_wait(weft_condition *condition, double timeout);
+
+/* What a condition is waited for; called with the lock held. */
+typedef bool weft_predicate_fn(void *arg);
+
+/*
+ * Waits until predicate(arg) is true: it is called with the lock held, before the first wait and
+ * after each notification, and once more when time is up. The timeout is for all of it. Returns and
+ * fails as weft_condition_wait. Can be cancelled.
+ * Errors: -ETIMEDOUT, -ECANCELED, -EPERM (the lock is not held), -EINVAL, -ENOMEM.
+ * Python: Condition.wait_for
+ */
+WEFT_API int weft_condition_wait_for(weft_condition *condition, weft_predicate_fn *predicate,
+                                     void *arg, double timeout);
+
+/*
+ * Notifies up to `count` of those who wait now, the oldest first; they go on when they get the
+ * lock. Nothing is kept for those who wait later. The caller holds the lock, and keeps it. Errors:
+ * -EPERM (nobody holds the lock). Python: Condition.notify
+ */
+WEFT_API int weft_condition_notify(weft_condition *condition, size_t count);
+
+/*
+ * Notifies all who wait now. The caller holds the lock, and keeps it.
+ * Errors: -EPERM (nobody holds the lock). Python: Condition.notify_all
+ */
+WEFT_API int weft_condition_notify_all(weft_condition *condition);
+
+/* ---- Semaphore --------------------------------------------------------------------------------
+ */
+
+/*
+ * A count of permits. {.value = 2}: two to begin with; {.value = 2, .bound = 2}: and never more
+ * (Python's BoundedSemaphore).
+ */
+typedef struct weft_semaphore {
+    uint32_t value; /* permits to begin with, below 2^31; weft's own once it is in use */
+    uint32_t bound; /* the most there may be; 0: no bound */
+    uint64_t reserved_[3];
+} weft_semaphore;
+
+/*
+ * Takes one permit; those who wait are served in the order of their coming. Can be cancelled.
+ * Errors: -ETIMEDOUT, -ECANCELED, -EINVAL (timeout is not a number), -ENOMEM.
+ * Python: Semaphore.acquire
+ */
+WEFT_API int weft_semaphore_acquire(weft_semaphore *semaphore, double timeout);
+
+/*
+ * Gives back `count` permits, and lets as many go on who wait. On failure nothing has changed.
+ * Errors: -EINVAL (count is 0, or there would be more than the bound), -EOVERFLOW (more than
+ * 2^31 - 1 permits). Python: Semaphore.release
+ */
+WEFT_API int weft_semaphore_release(weft_semaphore *semaphore, size_t count);
+
+/*
+ * How many permits there are, at this moment. Python: Semaphore._value
+ */
+WEFT_API size_t weft_semaphore_value(const weft_semaphore *semaphore);
+
+/* ---- Event ------------------------------------------------------------------------------------
+ */
+
+/*
+ * A flag to wait for. weft_source_from_event (handle.h) makes it join a weft_wait_any.
+ */
+typedef struct weft_event {
+    uint32_t state_, reserved_;
+    uint64_t more_;
+} weft_event;
+
+/*
+ * Sets the flag; all who wait go on, also when it is cleared right after. Python: Event.set
+ */
+WEFT_API void weft_event_set(weft_event *event);
+
+/*
+ * Clears the flag. Python: Event.clear
+ */
+WEFT_API void weft_event_clear(weft_event *event);
+
+/*
+ * Whether the flag is set, at this moment. Python: Event.is_set
+ */
+WEFT_API bool weft_event_is_set(const weft_event *event);
+
+/*
+ * Waits until the flag is set. Can be cancelled.
+ * Errors: -ETIMEDOUT, -ECANCELED, -EINVAL (timeout is not a number), -ENOMEM. Python: Event.wait
+ */
+WEFT_API int weft_event_wait(weft_event *event, double timeout);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: MIT */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <pthread.h>
+#include <unistd.h>
+
+#include <sys/wait.h>
+
+#include <cmocka.h>
+
+#include <weft.h>
+
+static int square(void *arg)
+{
+    int n = *(int *)arg;
+    *(int *)arg = 0; /* a private copy */
+    return n < 0 ? weft_error(-EDOM, "square %d: negative", n) : n * n;
+}
+
+static void its_number_is_its_result(void **state)
+{
+    (void)state;
+    weft_thread *thread;
+    int n = 12;
+    assert_int_equal(weft_thread_start(&thread, square, WEFT_ARG(n), NULL), 0);
+    assert_int_equal(weft_result(thread, WEFT_NONE, WEFT_FOREVER), 144);
+    assert_int_equal(n, 12);
+    assert_int_equal(weft_thread_join(thread, WEFT_FOREVER), 0);
+    assert_int_equal(weft_thread_join(thread, WEFT_NOWAIT), 0);
+    assert_false(weft_thread_is_alive(thread));
+    weft_release(thread);
+}
+
+static void its_failure_comes_with_its_message(void **state)
+{
+    (void)state;
+    weft_thread *thread;
+    assert_int_equal(weft_thread_start(&thread, square, WEFT_ARG((int){-3}), NULL), 0);
+    assert_int_equal(weft_thread_join(thread, WEFT_FOREVER), 0);
+    assert_int_equal(weft_result(thread, WEFT_NONE, WEFT_FOREVER), -EDOM);
+    assert_string_equal(weft_error_message(), "square -3: negative");
+    weft_release(thread);
+}
+
+static int wait_for_event(void *arg)
+{
+    return weft_event_wait(arg, WEFT_FOREVER);
+}
+
+static void names_and_daemon(void **state)
+{
+    (void)state;
+    weft_event event = {0};
+    weft_thread *named, *unnamed;
+    assert_int_equal(weft_thread_start(&named, wait_for_event, WEFT_POINTER(&event),
+                                       &(weft_thread_options){.name = "worker", .daemon = true}),
+                     0);
+    assert_int_equal(weft_thread_start(&unnamed, wait_for_event, WEFT_POINTER(&event), NULL), 0);
+    assert_string_equal(weft_handle_name(named), "worker");
+    assert_memory_equal(weft_handle_name(unnamed), "Thread-", 7);
+    assert_true(weft_thread_daemon(named));
+    assert_false(weft_thread_daemon(unnamed));
+    assert_true(weft_thread_is_alive(named));
+    assert_int_equal(weft_thread_join(named, WEFT_NOWAIT), -ETIMEDOUT);
+    assert_int_equal(weft_thread_join(named, 0.001), -ETIMEDOUT);
+    weft_event_set(&event);
+    assert_int_equal(weft_thread_join(named, WEFT_FOREVER), 0);
+    assert_int_equal(weft_thread_join(unnamed, WEFT_FOREVER), 0);
+    weft_release(named);
+    weft_release(unnamed);
+}
+
+static int own_daemon(void *arg)
+{
+    (void)arg;
+    return weft_thread_daemon(weft_thread_current());
+}
+
+static int start_another(void *arg)
+{
+    weft_thread *thread;
+    int r = weft_thread_start(&thread, own_daemon, WEFT_NONE, NULL);
+    (void)arg;
+    if (r < 0)
+        return r;
+    r = weft_result(thread, WEFT_NONE, WEFT_FOREVER);
+    weft_release(thread);
+    return r;
+}
+
+static void what_a_daemon_starts_is_a_daemon(void **state)
+{
+    (void)state;
+    weft_thread *thread;
+    const weft_thread_options options = {.daemon = true};
+    assert_int_equal(weft_thread_start(&thread, start_another, WEFT_NONE, &options), 0);
+    assert_int_equal(weft_result(thread, WEFT_NONE, WEFT_FOREVER), 1);
+    weft_release(thread);
+    assert_int_equal(weft_thread_start(&thread, start_another, WEFT_NONE, NULL), 0);
+    assert_int_equal(weft_result(thread, WEFT_NONE, WEFT_FOREVER), 0);
+    weft_release(thread);
+}
+
+static int join_self(void *arg)
+{
+    (void)arg;
+    return weft_thread_join(weft_thread_current(), WEFT_FOREVER) == -EDEADLK ? 0 : -EIO;
+}
+
+static void joining_oneself_is_refused(void **state)
+{
+    (void)state;
+    weft_thread *thread;
+    assert_int_equal(weft_thread_start(&thread, join_self, WEFT_NONE, NULL), 0);
+    assert_int_equal(weft_result(thread, WEFT_NONE, WEFT_FOREVER), 0);
+    weft_release(thread);
+    assert_int_equal(weft_thread_join(weft_thread_current(), WEFT_FOREVER), -EDEADLK);
+}
+
+static void misuse_is_refused(void **state)
+{
+    (void)state;
+    weft_thread *thread = (weft_thread *)(void *)&thread;
+    assert_int_equal(weft_thread_start(&thread, NULL, WEFT_NONE, NULL), -EINVAL);
+    assert_null(thread);
+    assert_int_equal(weft_thread_join(NULL, WEFT_FOREVER), -EINVAL);
+    assert_false(weft_thread_is_alive(NULL));
+    const weft_thread_options options = {.stack_size = 1};
+    assert_int_equal(weft_thread_start(&thread, join_self, WEFT_NONE, &options), -EINVAL);
+    assert_null(thread);
+}
+
+static int use_stack(void *arg)
+{
+    volatile char room[700 * 1024];
+    (void)arg;
+    room[0] = room[sizeof(room) - 1] = 1;
+    return room[0];
+}
+
+static void the_stack_is_as_large_as_asked(void **state)
+{
+    (void)state;
+    weft_thread *thread;
+    const weft_thread_options options = {.stack_size = 1024 * 1024 - 5};
+    assert_int_equal(weft_thread_start(&thread, use_stack, WEFT_NONE, &options), 0);
+    assert_int_equal(weft_result(thread, WEFT_NONE, WEFT_FOREVER), 1);
+    weft_release(thread);
+}
+
+static void a_cancel_ends_its_wait_once(void **state)
+{
+    (void)state;
+    weft_event event = {0};
+    weft_thread *thread;
+    assert_int_equal(weft_thread_start(&thread, wait_for_event, WEFT_POINTER(&event), NULL), 0);
+    assert_int_equal(weft_cancel(thread), 1);
+    assert_int_equal(weft_result(thread, WEFT_NONE, WEFT_FOREVER), -ECANCELED);
+    assert_int_equal(weft_cancel(thread), 0);
+    weft_release(thread);
+}
+
+static void main_is_named_and_listed(void **state)
+{
+    (void)state;
+    weft_event event = {0};
+    weft_thread *thread, *threads[8];
+    assert_string_equal(weft_handle_name(weft_thread_current()), "MainThread");
+    assert_int_equal(weft_thread_start(&thread, wait_for_event, WEFT_POINTER(&event), NULL), 0);
+    assert_int_equal(weft_thread_enumerate(NULL, 0), 2);
+    assert_int_equal(weft_thread_enumerate(threads, 8), 2);
+    assert_ptr_equal(threads[0], weft_thread_current());
+    assert_ptr_equal(threads[1], thread);
+    weft_release_many(threads, 2);
+    assert_int_equal(weft_thread_enumerate(threads, 1), 2);
+    weft_release(threads[0]);
+    weft_event_set(&event);
+    assert_int_equal(weft_thread_join(thread, WEFT_FOREVER), 0);
+    assert_int_equal(weft_thread_enumerate(NULL, 0), 1);
+    weft_release(thread);
+}
+
+static void *foreign(void *arg)
+{
+    weft_thread *thread = weft_thread_current();
+    int *names = arg;
+    if (thread != NULL && strncmp(weft_handle_name(thread), "Thread-", 7) == 0 &&
+        weft_thread_is_alive(thread) && weft_retain(thread) == 0)
+        ++*names;
+    return thread;
+}
+
+static void a_thread_of_the_host_has_a_handle_when_asked(void **state)
+{
+    (void)state;
+    pthread_t pthread;
+    void *thread;
+    int names = 0;
+    assert_int_equal(pthread_create(&pthread, NULL, foreign, &names), 0);
+    assert_int_equal(pthread_join(pthread, &thread), 0);
+    assert_int_equal(names, 1);
+    assert_false(weft_thread_is_alive(thread));
+    assert_int_equal(weft_thread_join(thread, WEFT_FOREVER), 0);
+    weft_release(thread);
+}
+
+static int nothing(void *arg)
+{
+    (void)arg;
+    return 0;
+}
+
+static void dropped_threads_run_to_their_end(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 200; i++)
+        assert_int_equal(weft_thread_start(NULL, nothing, WEFT_NONE, NULL), 0);
+    assert_int_equal(weft_shutdown(WEFT_FOREVER), 0);
+    assert_int_equal(weft_thread_enumerate(NULL, 0), 1);
+}
+
+static int join_it(void *arg)
+{
+    return weft_thread_join(*(weft_thread **)arg, WEFT_FOREVER);
+}
+
+static void many_may_join(void **state)
+{
+    (void)state;
+    weft_event event = {0};
+    weft_thread *thread, *joiners[4];
+    assert_int_equal(weft_thread_start(&thread, wait_for_event, WEFT_POINTER(&event), NULL), 0);
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(weft_thread_start(&joiners[i], join_it, WEFT_ARG(thread), NULL), 0);
+    weft_event_set(&event);
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(weft_result(joiners[i], WEFT_NONE, WEFT_FOREVER), 0);
+    weft_release_many(joiners, 4);
+    weft_release(thread);
+}
+
+static void shutdown_names_who_runs_and_stops_daemons(void **state)
+{
+    (void)state;
+    weft_event event = {0};
+    weft_thread *thread, *daemon;
+    const weft_thread_options slow = {.name = "slow"}, demon = {.daemon = true};
+    assert_int_equal(weft_thread_start(&thread, wait_for_event, WEFT_POINTER(&event), &slow), 0);
+    assert_int_equal(weft_thread_start(&daemon, wait_for_event, WEFT_POINTER(&event), &demon), 0);
+    assert_int_equal(weft_shutdown(0.001), -ETIMEDOUT);
+    assert_non_null(strstr(weft_error_message(), "slow"));
+    assert_true(weft_thread_is_alive(daemon));
+    /* the first ends by itself, the daemon is cancelled */
+    assert_int_equal(weft_cancel(thread), 1);
+    assert_int_equal(weft_shutdown(WEFT_FOREVER), 0);
+    assert_int_equal(weft_result(daemon, WEFT_NONE, WEFT_NOWAIT), -ECANCELED);
+    weft_release(thread);
+    weft_release(daemon);
+}
+
+static void a_forked_child_has_one_thread(void **state)
+{
+    (void)state;
+    weft_event event = {0};
+    weft_thread *thread;
+    assert_int_equal(weft_thread_start(&thread, wait_for_event, WEFT_POINTER(&event), NULL), 0);
+    weft_thread_current();
+    pid_t pid = fork();
+    if (pid == 0) {
+        int bad = 0;
+        bad |= weft_thread_join(thread, WEFT_FOREVER) != WEFT_EFORKED;
+        bad |= weft_thread_enumerate(NULL, 0) != 1 ? 2 : 0;
+        bad |= strcmp(weft_handle_name(weft_thread_current()), "MainThread") != 0 ? 4 : 0;
+        weft_thread *own;
+        bad |= weft_thread_start(&own, nothing, WEFT_NONE, NULL) != 0 ? 8 : 0;
+        bad |= weft_thread_join(own, WEFT_FOREVER) != 0 ? 16 : 0;
+        _exit(bad);
+    }
+    int status;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+    weft_event_set(&event);
+    assert_int_equal(weft_thread_join(thread, WEFT_FOREVER), 0);
+    weft_release(thread);
+}
+
+static int shut_down(void **state)
+{
+    (void)state;
+    return weft_shutdown(WEFT_FOREVER);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(its_number_is_its_result),
+        cmocka_unit_test(its_failure_comes_with_its_message),
+        cmocka_unit_test(names_and_daemon),
+        cmocka_unit_test(what_a_daemon_starts_is_a_daemon),
+        cmocka_unit_test(joining_oneself_is_refused),
+        cmocka_unit_test(misuse_is_refused),
+        cmocka_unit_test(the_stack_is_as_large_as_asked),
+        cmocka_unit_test(a_cancel_ends_its_wait_once),
+        cmocka_unit_test(main_is_named_and_listed),
+        cmocka_unit_test(a_thread_of_the_host_has_a_handle_when_asked),
+        cmocka_unit_test(dropped_threads_run_to_their_end),
+        cmocka_unit_test(many_may_join),
+        cmocka_unit_test(shutdown_names_who_runs_and_stops_daemons),
+        cmocka_unit_test(a_forked_child_has_one_thread),
+    };
+    return cmocka_run_group_tests(tests, NULL, shut_down);
+}
