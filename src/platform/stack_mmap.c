@@ -31,6 +31,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdint.h>
@@ -60,8 +61,9 @@
 #endif
 
 enum {
-    ADVISE_GUARD = 102, /* MADV_GUARD_INSTALL, newer than many headers */
-    ORDER_FIRST = 14,   /* log2 of WEFT_STACK_SMALLEST */
+    ADVISE_GUARD = 102,       /* MADV_GUARD_INSTALL, newer than many headers */
+    ADVISE_NOTHING = INT_MAX, /* known to no kernel */
+    ORDER_FIRST = 14,         /* log2 of WEFT_STACK_SMALLEST */
     ORDER_LAST = 30,
     POOL_WARM = 64,
     PROBE_EVERY = 64,
@@ -175,10 +177,24 @@ static bool guard_by_mprotect(char *base)
     return false;
 }
 
+/* An emulator of system calls may accept any advice and do nothing; then its word is worth nothing.
+ */
+static bool is_advice_checked(char *base)
+{
+    static _Atomic int
+        known; /* 0: not asked; 1: yes; 2: no. Relaxed: the answer is always the same. */
+    int answer = atomic_load_explicit(&known, memory_order_relaxed);
+    if (answer == 0) {
+        answer = madvise(base, page, ADVISE_NOTHING) != 0 ? 1 : 2;
+        atomic_store_explicit(&known, answer, memory_order_relaxed);
+    }
+    return answer == 1;
+}
+
 /* `refused` saves a call. `by_mprotect` is set when that is what made the guard. */
 static bool set_guard(char *base, bool refused, bool *by_mprotect)
 {
-    if (!refused) {
+    if (!refused && is_advice_checked(base)) {
         int r;
         do
             r = madvise(base, page, ADVISE_GUARD);
