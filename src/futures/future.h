@@ -25,6 +25,9 @@ int weft_future_make(weft_future **future, weft_fn *fn, const void *arg, size_t 
  * no longer completes it. */
 bool weft_future_begin(weft_future *future);
 
+/* Completes a begun future with a failure, drops the executor's reference. */
+void weft_future_fail(weft_future *future, int code, const char *message);
+
 /* Runs a begun future in the running context, completes it, drops the executor's reference. */
 void weft_future_run(weft_future *future);
 
