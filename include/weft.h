@@ -17,6 +17,7 @@
 #include <weft/queue.h>
 #include <weft/stream.h>
 #include <weft/subprocess.h>
+#include <weft/futures.h>
 #include <weft/asyncio.h>
 
 #endif

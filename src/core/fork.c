@@ -9,6 +9,9 @@
 #include <pthread.h>
 
 #include "core/ilock.h"
+#include "platform/childexit.h"
+#include "platform/cloexec.h"
+#include "platform/stack.h"
 
 uint32_t weft_fork_generation;
 
@@ -19,6 +22,9 @@ static weft_fork_hooks *newest; /* guarded by lock */
 static void prepare(void)
 {
     weft_ilock_acquire(&lock);
+    weft_stack_before_fork();
+    weft_childexit_before_fork();
+    weft_cloexec_before_fork();
     for (weft_fork_hooks *hooks = newest; hooks != NULL; hooks = hooks->next) {
         if (hooks->prepare != NULL)
             hooks->prepare();
@@ -36,8 +42,16 @@ static void after(weft_fork_hooks *hooks, bool child)
         run();
 }
 
+static void platform_after_fork(bool child)
+{
+    weft_cloexec_after_fork();
+    weft_childexit_after_fork(child);
+    weft_stack_after_fork();
+}
+
 static void in_parent(void)
 {
+    platform_after_fork(false);
     after(newest, false);
     weft_ilock_release(&lock);
 }
@@ -45,6 +59,7 @@ static void in_parent(void)
 static void in_child(void)
 {
     weft_fork_generation++;
+    platform_after_fork(true);
     after(newest, true);
     weft_ilock_release(&lock);
 }

@@ -10,6 +10,7 @@
 #include "core/context.h"
 #include "core/memory.h"
 #include "core/runner.h"
+#include "core/scope.h"
 #include "platform/firstthread.h"
 
 static const char no_memory[] = "no memory for the message";
@@ -75,7 +76,9 @@ void weft_job_call(weft_job *job)
     if (job->handle.kind->runs)
         self->who = &job->handle;
     self->failure.code = 0;
+    uint32_t scopes = self->scopes.count;
     int code = job->fn(job->arg);
+    weft_scope_pop(self, scopes);
     self->job = outer;
     self->who = outer_who;
     end(job, self);

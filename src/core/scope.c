@@ -89,6 +89,14 @@ int weft_timeout_reschedule(int scope, double seconds)
     return r;
 }
 
+void weft_scope_pop(weft_context *self, uint32_t count)
+{
+    if (self->scopes.count > count) {
+        self->scopes.count = count;
+        find_nearest(&self->scopes);
+    }
+}
+
 int weft_timeout_end(int scope, int r)
 {
     weft_context *self = weft_context_self();
@@ -96,8 +104,7 @@ int weft_timeout_end(int scope, int r)
     if (found == NULL)
         return -EINVAL;
     bool fired = found->fired;
-    self->scopes.count = (uint32_t)scope;
-    find_nearest(&self->scopes);
+    weft_scope_pop(self, (uint32_t)scope);
     return fired && r == -ECANCELED ? weft_error_timed_out() : r;
 }
 

@@ -11,4 +11,7 @@
  * and returns -ECANCELED. */
 int weft_scope_fire(weft_context *self);
 
+/* Ends the scopes that are open beyond the first `count`. */
+void weft_scope_pop(weft_context *self, uint32_t count);
+
 #endif

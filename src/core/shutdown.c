@@ -13,6 +13,7 @@
 #include "core/ilock.h"
 #include "core/interrupt.h"
 #include "core/runner.h"
+#include "platform/spawn.h"
 #include "platform/stack.h"
 
 static weft_ilock lock;
@@ -57,5 +58,6 @@ int weft_shutdown(double timeout)
     weft_runner_trim();
     weft_context_trim();
     weft_stack_trim();
+    weft_spawn_trim();
     return 0;
 }

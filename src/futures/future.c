@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Futures. Whoever brings a future to its end, a worker, a canceller or weft_future_set_result,
- * first claims it under the handle's lock (`begun`); so each is completed exactly once, and a cancel
- * either comes before the function begins or reaches the context that runs it.
+ * first claims it under the handle's lock (`begun`); so each is completed exactly once, and a
+ * cancel either comes before the function begins or reaches the context that runs it.
  */
 #include "futures/future.h"
 
@@ -82,7 +82,8 @@ void weft_future_fail(weft_future *future, int code, const char *message)
     weft_handle_drop(&future->job.handle);
 }
 
-/* ---- futures that somebody sets --------------------------------------------------------------- */
+/* ---- futures that somebody sets ---------------------------------------------------------------
+ */
 
 /* Marks a future that has no function of its own; never called. */
 static int set_by_hand(void *arg)

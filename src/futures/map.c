@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * weft_map: a window of futures slides over the items; results are taken in order. The window bounds
- * what is in memory, whatever the number of items.
+ * weft_map: a window of futures slides over the items; results are taken in order. The window
+ * bounds what is in memory, whatever the number of items.
  */
 #include "core/clock.h"
 #include "core/memory.h"

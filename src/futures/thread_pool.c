@@ -1,20 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The thread pool: each worker is a runner, and a job is a coroutine on it, so a job that waits parks
- * itself and not its worker.
+ * The thread pool: each worker is a runner, and a job is a coroutine on it, so a job that waits
+ * parks itself and not its worker.
  *
- * Jobs come from three places, in this order: the worker's own deque, newest first (what a job submits: in any
- * other order a recursion of jobs would have its whole frontier alive at once); the injection queue, oldest
- * first (what comes from outside); the other workers' deques, oldest first. A job stays on its worker once
- * it has begun.
+ * Jobs come from three places, in this order: the worker's own deque, newest first (what a job
+ * submits: in any other order a recursion of jobs would have its whole frontier alive at once); the
+ * injection queue, oldest first (what comes from outside); the other workers' deques, oldest first.
+ * A job stays on its worker once it has begun.
  *
- * A worker that finds nothing puts itself on the idle list under the pool's lock, looks at the deques once
- * more, and sleeps. Whoever adds a job wakes at most one idle worker, and none while another is on its way; a
- * worker that takes a job and leaves others wakes the next.
+ * A worker that finds nothing puts itself on the idle list under the pool's lock, looks at the
+ * deques once more, and sleeps. Whoever adds a job wakes at most one idle worker, and none while
+ * another is on its way; a worker that takes a job and leaves others wakes the next.
  *
- * Life: the workers use the pool without references. Ending it (a shutdown, or the last release) takes one reference, which
- * the last worker gives up after it has completed the handle; the last release brings the handle back to life for that.
- * Lock order: pool->lock, then a worker's deque lock.
+ * Life: the workers use the pool without references. Ending it (a shutdown, or the last release)
+ * takes one reference, which the last worker gives up after it has completed the handle; the last
+ * release brings the handle back to life for that. Lock order: pool->lock, then a worker's deque
+ * lock.
  */
 #include <weft/threading.h>
 
@@ -32,8 +33,8 @@ typedef struct thread_pool thread_pool;
 
 typedef struct worker {
     thread_pool *pool;
-    weft_thread *thread; /* owned; NULL until started; guarded by pool->lock */
-    weft_runner *runner; /* its own; written before it can be found idle */
+    weft_thread *thread;      /* owned; NULL until started; guarded by pool->lock */
+    weft_runner *runner;      /* its own; written before it can be found idle */
     struct worker *next_idle; /* guarded by pool->lock */
     bool idle;                /* on the idle list; guarded by pool->lock */
     bool stop;                /* its own */
@@ -56,10 +57,10 @@ struct thread_pool {
     bool waking;               /* a worker has been woken and has not looked yet */
     size_t started, alive;
     bool ending;
-    bool broken;     /* the initializer has failed */
-    worker *workers; /* max_workers of them, the first `started` in use; owned */
-    _Atomic size_t visible;    /* as started, for thieves */
-    weft_link link;            /* in the list of all pools; guarded by its lock */
+    bool broken;            /* the initializer has failed */
+    worker *workers;        /* max_workers of them, the first `started` in use; owned */
+    _Atomic size_t visible; /* as started, for thieves */
+    weft_link link;         /* in the list of all pools; guarded by its lock */
 };
 
 static struct {
@@ -79,7 +80,8 @@ static worker *own_worker(const thread_pool *pool)
     return self->pool == pool ? self : NULL;
 }
 
-/* ---- deques ----------------------------------------------------------------------------------- */
+/* ---- deques -----------------------------------------------------------------------------------
+ */
 
 static int grow_deque(worker *self)
 {
@@ -143,7 +145,8 @@ static weft_future *steal(worker *self)
     return NULL;
 }
 
-/* ---- taking and waking ------------------------------------------------------------------------ */
+/* ---- taking and waking ------------------------------------------------------------------------
+ */
 
 static void leave_idle(thread_pool *pool, worker *left)
 {
@@ -152,11 +155,13 @@ static void leave_idle(thread_pool *pool, worker *left)
         place = &(*place)->next_idle;
     *place = left->next_idle;
     left->idle = false;
-    /* relaxed: under the lock; a submitter that still sees the old count looks at the list in vain */
+    /* relaxed: under the lock; a submitter that still sees the old count looks at the list in vain
+     */
     atomic_fetch_sub_explicit(&pool->idle_count, 1, memory_order_relaxed);
 }
 
-/* An idle worker to be woken after the lock is left; NULL: none, or one is on its way. Lock held. */
+/* An idle worker to be woken after the lock is left; NULL: none, or one is on its way. Lock held.
+ */
 static worker *take_idle(thread_pool *pool)
 {
     worker *woken = pool->waking ? NULL : pool->idle;
@@ -204,13 +209,15 @@ static weft_future *take_job(worker *self)
     }
 }
 
-/* ---- a worker's runner ------------------------------------------------------------------------ */
+/* ---- a worker's runner ------------------------------------------------------------------------
+ */
 
 static void jobs_entry(weft_coroutine *coroutine)
 {
     weft_runner *runner = coroutine->context.runner;
     weft_future *future = *(weft_future **)weft_coroutine_extra(coroutine);
-    /* a job that has been woken goes before a new one; inbox and timers are looked at now and then */
+    /* a job that has been woken goes before a new one; inbox and timers are looked at now and then
+     */
     for (int left = JOBS_PER_COROUTINE; future != NULL;) {
         weft_future_run(future);
         future = --left > 0 && runner->ready == NULL ? take_job(runner->owner) : NULL;
@@ -283,7 +290,8 @@ static void go_busy(weft_runner *runner)
 
 static const weft_runner_hooks worker_hooks = {.supply = supply, .idle = go_idle, .busy = go_busy};
 
-/* ---- the end of a worker, and of the pool ------------------------------------------------------ */
+/* ---- the end of a worker, and of the pool ------------------------------------------------------
+ */
 
 static void fail_all(weft_future *future, int code, const char *message)
 {
@@ -344,13 +352,13 @@ static int worker_main(void *arg)
     return 0;
 }
 
-/* Starts one more worker. The lock is left: a thread start is long; the slot has been taken under it. */
-static int start_worker(thread_pool *pool, size_t index)
+static int start_worker(worker *self)
 {
-    worker *self = &pool->workers[index];
+    thread_pool *pool = self->pool;
     char name[128];
     snprintf(name, sizeof name, "%s_%zu",
-             pool->name != NULL ? pool->name : weft_handle_name_of(&pool->executor.handle), index);
+             pool->name != NULL ? pool->name : weft_handle_name_of(&pool->executor.handle),
+             (size_t)(self - pool->workers));
     weft_thread *thread;
     int r = weft_thread_start(&thread, worker_main, WEFT_POINTER(self),
                               &(weft_thread_options){.name = name, .daemon = true});
@@ -362,7 +370,8 @@ static int start_worker(thread_pool *pool, size_t index)
     return 0;
 }
 
-/* Begins the end; true: nobody is alive, and the caller completes it. The reference of the ending is taken. */
+/* Begins the end; true: nobody is alive, and the caller completes it. The reference of the ending
+ * is taken. */
 static bool begin_end(thread_pool *pool, weft_shutdown_mode mode, weft_future **dropped)
 {
     weft_ilock_acquire(&pool->lock);
@@ -425,7 +434,8 @@ static int join_workers(thread_pool *pool, weft_instant deadline)
     return 0;
 }
 
-/* ---- the executor's table --------------------------------------------------------------------- */
+/* ---- the executor's table ---------------------------------------------------------------------
+ */
 
 static int refuse(const thread_pool *pool)
 {
@@ -448,11 +458,25 @@ static int submit_own(worker *self, weft_future *future)
     return r;
 }
 
-/* Queues the future; decides who is to see to it: an idle worker, or a new one. */
-static int enqueue(thread_pool *pool, weft_future *future, worker **woken, bool *starts)
+/* The slot of one more worker, which is on its way from now on; NULL: no more are needed or
+ * allowed. Lock held. */
+static worker *add_worker(thread_pool *pool)
 {
-    *woken = NULL;
-    *starts = false;
+    if (pool->idle != NULL || pool->waking || pool->started == pool->max_workers)
+        return NULL;
+    worker *added = &pool->workers[pool->started++];
+    added->pool = pool;
+    pool->alive++;
+    pool->waking = true;
+    /* release: pairs with the thieves' acquire */
+    atomic_store_explicit(&pool->visible, pool->started, memory_order_release);
+    return added;
+}
+
+/* Queues the future; says who is to see to it: an idle worker, or a new one. */
+static int enqueue(thread_pool *pool, weft_future *future, worker **woken, worker **added)
+{
+    *woken = *added = NULL;
     weft_ilock_acquire(&pool->lock);
     bool refused = pool->ending || pool->broken;
     if (!refused) {
@@ -463,43 +487,40 @@ static int enqueue(thread_pool *pool, weft_future *future, worker **woken, bool 
             pool->last->next = future;
         pool->last = future;
         *woken = take_idle(pool);
-        *starts = pool->idle == NULL && *woken == NULL && !pool->waking &&
-                  pool->started < pool->max_workers;
-        if (*starts) {
-            pool->workers[pool->started].pool = pool;
-            pool->started++;
-            pool->alive++;
-            pool->waking = true; /* the new one is on its way */
-            /* release: pairs with the thieves' acquire */
-            atomic_store_explicit(&pool->visible, pool->started, memory_order_release);
-        }
+        *added = *woken == NULL ? add_worker(pool) : NULL;
     }
     weft_ilock_release(&pool->lock);
     return refused ? refuse(pool) : 0;
 }
 
-/* No further worker could be started: the others do the work; without any the future is taken back. */
-static int without_worker(thread_pool *pool, weft_future *future, int code)
+static bool unqueue(thread_pool *pool, const weft_future *future)
 {
-    weft_ilock_acquire(&pool->lock);
-    pool->started--;
-    atomic_store_explicit(&pool->visible, pool->started, memory_order_release);
-    pool->waking = false;
-    bool none = --pool->alive == 0;
-    bool found = false;
     weft_future *previous = NULL;
-    for (weft_future **place = &pool->first; none && *place != NULL; place = &(*place)->next) {
+    for (weft_future **place = &pool->first; *place != NULL; place = &(*place)->next) {
         if (*place == future) {
             *place = future->next;
             if (pool->last == future)
                 pool->last = previous;
-            found = true;
-            break;
+            return true;
         }
         previous = *place;
     }
+    return false;
+}
+
+/* The worker could not be started: the others do the work; where there are none the future is taken
+ * back. */
+static int without_worker(thread_pool *pool, worker *added, weft_future *future, int code)
+{
+    weft_ilock_acquire(&pool->lock);
+    pool->waking = false;
+    if (added == &pool->workers[pool->started - 1]) {
+        pool->started--;
+        atomic_store_explicit(&pool->visible, pool->started, memory_order_release);
+    }
+    bool taken_back = --pool->alive == 0 && unqueue(pool, future);
     weft_ilock_release(&pool->lock);
-    return found ? code : 0;
+    return taken_back ? code : 0;
 }
 
 static int submit(weft_executor *executor, weft_future *future)
@@ -508,15 +529,11 @@ static int submit(weft_executor *executor, weft_future *future)
     worker *self = own_worker(pool);
     if (self != NULL && !pool->broken)
         return submit_own(self, future);
-    worker *woken;
-    bool starts;
-    int r = enqueue(pool, future, &woken, &starts);
+    worker *woken, *added;
+    int r = enqueue(pool, future, &woken, &added);
     wake(woken);
-    if (r == 0 && starts) {
-        r = start_worker(pool, pool->started - 1);
-        if (r < 0)
-            r = without_worker(pool, future, r);
-    }
+    if (added != NULL && (r = start_worker(added)) < 0)
+        r = without_worker(pool, added, future, r);
     return r;
 }
 
@@ -540,7 +557,8 @@ static size_t width(weft_executor *executor)
 static const weft_executor_methods methods = {
     .submit = submit, .shutdown = shutdown, .width = width};
 
-/* ---- life ------------------------------------------------------------------------------------- */
+/* ---- life -------------------------------------------------------------------------------------
+ */
 
 static void free_pool(thread_pool *pool)
 {
@@ -603,7 +621,7 @@ static weft_shutdown_step shutdown_step = {.stage = WEFT_STAGE_EXECUTORS, .run =
 
 static int copy_options(thread_pool *pool, const weft_thread_pool_options *options)
 {
-    size_t python = weft_cpu_count() + PYTHON_EXTRA;
+    size_t python = (size_t)weft_cpu_count() + PYTHON_EXTRA;
     pool->max_workers = options->max_workers > 0 ? options->max_workers
                         : python < PYTHON_MOST   ? python
                                                  : PYTHON_MOST;
