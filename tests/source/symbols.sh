@@ -6,15 +6,12 @@ set -u
 bad=0
 complain() { echo "$*"; bad=1; }
 
-"$NM" -g --defined-only "$STATIC" | awk 'NF == 3 { print $3 }' | sort -u |
+"$NM" -g --defined-only "$STATIC" | awk 'NF == 3 { print $3 }' | LC_ALL=C sort -u |
     grep -v '^weft_' | grep -v '^__\(odr_\)\?asan\|^DW\.ref\.\|^__.*get_pc_thunk' > "$BUILD/names" &&
     complain "global names without weft_: $(tr '\n' ' ' < "$BUILD/names")"
 
-"$NM" -D --defined-only "$SHARED" | awk '{ print $NF }' | sed 's/@.*//' | sort -u |
+"$NM" -D --defined-only "$SHARED" | awk '{ print $NF }' | sed 's/@.*//' | LC_ALL=C sort -u |
     grep -v '^__asan\|^__odr_asan\|^__\(ubsan\|tsan\)' > "$BUILD/exported"
-while read -r name; do
-    grep -rqw "$name" include || complain "$name is exported but in no header"
-done < "$BUILD/exported"
 cat $(find include -name '*.h') | awk '
     /^#/ { next }
     /WEFT_API/ { line = ""; inside = 1 }
@@ -24,10 +21,13 @@ cat $(find include -name '*.h') | awk '
         if (match(line, /weft_[a-z0-9_]+ *\(/)) {
             name = substr(line, RSTART, RLENGTH); sub(/ *\(/, "", name); print name
         }
-    }' | sort -u > "$BUILD/declared"
-while read -r name; do
-    grep -qx "$name" "$BUILD/exported" || complain "$name is declared but not exported"
-done < "$BUILD/declared"
+    }' | LC_ALL=C sort -u > "$BUILD/declared"
+for name in $(LC_ALL=C comm -23 "$BUILD/exported" "$BUILD/declared"); do
+    complain "$name is exported but not declared as WEFT_API"
+done
+for name in $(LC_ALL=C comm -13 "$BUILD/exported" "$BUILD/declared"); do
+    complain "$name is declared but not exported"
+done
 
 # What a sanitizer adds is not the library's.
 [ -n "${SANITIZE:-}" ] && exit $bad
@@ -46,7 +46,7 @@ done
 
 words='abort|exit|_Exit|quick_exit|__assert_fail|__assert|assert|atexit|on_exit|__cxa_atexit'
 words="$words|v?f?printf|__v?f?printf_chk|f?puts|putchar|putc|perror|psignal|fwrite|err|errx|warn|warnx|syslog|system"
-"$NM" -u "$STATIC" | awk 'NF == 2 { print $2 }' | sed 's/@.*//' | sort -u |
+"$NM" -u "$STATIC" | awk 'NF == 2 { print $2 }' | sed 's/@.*//' | LC_ALL=C sort -u |
     grep -Ex "($words)" > "$BUILD/forbidden" &&
     complain "the library calls: $(tr '\n' ' ' < "$BUILD/forbidden")"
 exit $bad
