@@ -23,8 +23,7 @@
 #include "core/memory.h"
 #include "core/timer.h"
 
-/* A poll costs a system call, some hundred switches' worth: so many may go by before the next. */
-enum { BUDGET = 512 };
+enum { BUDGET = 128 };
 
 static struct {
     weft_ilock lock;

@@ -33,6 +33,15 @@ extern weft_shared_hooks weft_shared;
 extern uintptr_t weft_shared_base;
 extern uintptr_t weft_shared_size;
 
+/* Sets them. Base before size, and read the other way round: a reader in between sees no arena. */
+static inline void weft_shared_place(uintptr_t base, uintptr_t size)
+{
+    if (size == 0)
+        __atomic_store_n(&weft_shared_size, 0, __ATOMIC_RELAXED);
+    __atomic_store_n(&weft_shared_base, base, __ATOMIC_RELAXED);
+    __atomic_store_n(&weft_shared_size, size, __ATOMIC_RELEASE);
+}
+
 /* This process's id, which a lock's word holds: bits 0 to 29 (bit 30 and 31 are the word's own). 1
  * before there is an arena; slot and generation after. Changed in a forked child before it runs
  * anything. */
@@ -40,7 +49,8 @@ extern _Atomic uint32_t weft_process_id;
 
 static inline bool weft_is_shared(const volatile void *address)
 {
-    return (uintptr_t)address - weft_shared_base < weft_shared_size;
+    uintptr_t size = __atomic_load_n(&weft_shared_size, __ATOMIC_ACQUIRE);
+    return (uintptr_t)address - __atomic_load_n(&weft_shared_base, __ATOMIC_RELAXED) < size;
 }
 
 #endif

@@ -17,6 +17,7 @@
 #include "core/memory.h"
 #include "core/runner.h"
 #include "core/scope.h"
+#include "core/shared.h"
 
 /* Tries to move the word from undecided to `state`. *before: the state that it had. */
 static bool decide(weft_context *context, uint32_t state, uint32_t *before)
@@ -128,6 +129,10 @@ void weft_context_cancel(weft_context *context)
     weft_ilock_release(&context->canceller);
     if (won)
         weft_wake_deliver(wake);
+    /* seq_cst: the waiter publishes the word, then looks for a cancel */
+    const _Atomic uint32_t *word = atomic_load(&context->shared_word);
+    if (word != NULL)
+        weft_shared.wake(word, UINT32_MAX);
 }
 
 int weft_wait_cancelled(weft_context *self)
