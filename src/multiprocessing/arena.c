@@ -105,7 +105,7 @@ bool weft_arena_alive(uint32_t id)
 static void free_slot(weft_arena *arena, uint32_t slot, uint32_t word)
 {
     uint32_t next = (((word >> 2) + 1) & GENERATIONS) << 2 | FREE;
-    weft_slot *of = &arena->slots[slot];
+    weft_process_slot *of = &arena->slots[slot];
     uint32_t listens = atomic_exchange_explicit(&of->listens, 0, memory_order_relaxed);
     if (atomic_compare_exchange_strong(&of->word, &word, next) && listens != 0)
         atomic_fetch_sub(&arena->listeners, 1);

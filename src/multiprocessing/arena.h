@@ -34,12 +34,12 @@ enum {
 #define WEFT_ROBUST_WAITERS (UINT32_C(1) << 30) /* in a robust lock's word */
 
 /* A process of the family. */
-typedef struct weft_slot {
+typedef struct weft_process_slot {
     _Atomic uint32_t word;    /* generation << 2 | state */
     _Atomic int32_t pid;      /* for messages */
     _Atomic uint32_t listens; /* counted in weft_arena.listeners */
     uint32_t reserved;
-} weft_slot;
+} weft_process_slot;
 
 /* Offsets are from the arena's start; 0 is none. */
 typedef struct weft_heap_state {
@@ -61,7 +61,7 @@ typedef struct weft_arena {
     _Alignas(64) _Atomic uint32_t doorbell;
     _Atomic uint32_t listeners;
     weft_heap_state heap;
-    _Alignas(64) weft_slot slots[WEFT_SLOTS]; /* 0 is not used */
+    _Alignas(64) weft_process_slot slots[WEFT_SLOTS]; /* 0 is not used */
 } weft_arena;
 
 /* Makes the arena, once. Errors: -ENOMEM, -EMFILE, -ENOSPC, WEFT_ESHARED_ADDRESS, with a message.

@@ -121,7 +121,7 @@ static void ring(weft_arena *arena)
     weft_sharedpark_wake(&arena->doorbell, EVERYBODY);
 }
 
-static weft_slot *own_slot(weft_arena *arena)
+static weft_process_slot *own_slot(weft_arena *arena)
 {
     return &arena->slots[atomic_load_explicit(&weft_process_id, memory_order_relaxed) &
                          (WEFT_SLOTS - 1)];
