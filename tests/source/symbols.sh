@@ -11,7 +11,7 @@ complain() { echo "$*"; bad=1; }
     complain "global names without weft_: $(tr '\n' ' ' < "$BUILD/names")"
 
 "$NM" -D --defined-only "$SHARED" | awk '{ print $NF }' | sed 's/@.*//' | LC_ALL=C sort -u |
-    grep -v '^__asan\|^__odr_asan\|^__\(ubsan\|tsan\)' > "$BUILD/exported"
+    grep -v '^_init$\|^_fini$\|^__asan\|^__odr_asan\|^__\(ubsan\|tsan\)' > "$BUILD/exported"
 cat $(find include -name '*.h') | awk '
     /^#/ { next }
     /WEFT_API/ { line = ""; inside = 1 }
