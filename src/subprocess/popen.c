@@ -17,7 +17,6 @@
 
 #include "core/clock.h"
 #include "core/error.h"
-#include "core/fork.h"
 #include "core/memory.h"
 #include "core/shutdown.h"
 #include "platform/spawn.h"
@@ -156,32 +155,11 @@ static int reap_at_shutdown(weft_instant deadline)
 
 static weft_shutdown_step shutdown_step = {.stage = WEFT_STAGE_HELPERS, .run = reap_at_shutdown};
 
-static void after_fork_in_parent(void)
-{
-    weft_childexit_after_fork(false);
-}
-
-static void after_fork_in_child(void)
-{
-    weft_childexit_after_fork(true);
-}
-
-static weft_fork_hooks fork_hooks = {.prepare = weft_childexit_before_fork,
-                                     .parent = after_fork_in_parent,
-                                     .child = after_fork_in_child};
-
-static void register_hooks(void)
-{
-    weft_fork_register(&fork_hooks);
-}
-
 /* What is to be in place before the first child. */
 static int begin_module(void)
 {
-    static pthread_once_t registered = PTHREAD_ONCE_INIT;
     if (weft_context_self() == NULL) /* which installs the fork handlers */
         return -ENOMEM;
-    (void)pthread_once(&registered, register_hooks);
     weft_shutdown_register(&shutdown_step);
     return 0;
 }
