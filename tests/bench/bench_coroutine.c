@@ -11,12 +11,8 @@
 #include "platform/stack.h"
 #include "platform/switch.h"
 
-#ifdef WEFT_BENCH_ASYNCIO
 #include <weft/asyncio.h>
-#endif
-#ifdef WEFT_BENCH_THREADING
 #include <weft/queue.h>
-#endif
 
 /* ---- the bare switch: there and back are two ------------------------------------------------- */
 
@@ -67,7 +63,6 @@ static void ucontext_raw(size_t n)
 
 /* ---- through the scheduler ------------------------------------------------------------------- */
 
-#ifdef WEFT_BENCH_ASYNCIO
 static int yields(void *arg)
 {
     for (size_t n = *(size_t *)arg; n > 0; n--)
@@ -117,12 +112,8 @@ static void weft_start(size_t n)
 {
     BENCH_CHECK(weft_run(start_main, WEFT_ARG(n), NULL));
 }
-#else
-#define weft_yield NULL
-#define weft_start NULL
-#endif
 
-#if defined(WEFT_BENCH_ASYNCIO) && defined(WEFT_BENCH_THREADING)
+#ifdef WEFT_BENCH_QUEUE
 typedef struct ends {
     weft_queue *there, *back;
 } ends;

@@ -15,9 +15,7 @@
 #ifdef WEFT_BENCH_GLIB
 #include <glib.h>
 #endif
-#ifdef WEFT_BENCH_THREADING
 #include <weft/threading.h>
-#endif
 
 static sem_t never;
 
@@ -173,7 +171,6 @@ static void glib_8(size_t n)
 }
 #endif
 
-#ifdef WEFT_BENCH_THREADING
 static weft_lock lock;
 
 static void weft_alone(size_t n)
@@ -212,12 +209,6 @@ static void weft_8(size_t n)
     (void)n;
     contended(8, weft_work);
 }
-#else
-#define weft_alone NULL
-#define weft_2     NULL
-#define weft_4     NULL
-#define weft_8     NULL
-#endif
 
 BENCH_GO_CASE(go_alone, "lock")
 BENCH_GO_CASE(go_2, "lock_2")

@@ -20,13 +20,9 @@
 #ifdef WEFT_BENCH_EV
 #include <ev.h>
 #endif
-#ifdef WEFT_BENCH_ASYNCIO
 #include <weft/asyncio.h>
-#endif
-#ifdef WEFT_BENCH_THREADING
 #include <weft/queue.h>
 #include <weft/threading.h>
-#endif
 
 /* Some hundred seconds from now, in no order; the same for everybody. */
 static double far_away(size_t i)
@@ -118,7 +114,6 @@ static void uv_fire(size_t n)
 }
 #endif
 
-#ifdef WEFT_BENCH_ASYNCIO
 static int count_fired(void *arg)
 {
     (void)arg;
@@ -164,10 +159,6 @@ static void weft_fire(size_t n)
 {
     BENCH_CHECK(weft_run(fire_main, WEFT_ARG(n), NULL));
 }
-#else
-#define weft_cancel_timers NULL
-#define weft_fire          NULL
-#endif
 
 /* ---- from another thread --------------------------------------------------------------------- */
 
@@ -362,7 +353,6 @@ static void ev_ask(size_t n)
 }
 #endif
 
-#ifdef WEFT_BENCH_ASYNCIO
 static weft_loop *the_loop;
 
 static void *weft_poster(void *arg)
@@ -391,11 +381,8 @@ static void weft_post(size_t n)
 {
     BENCH_CHECK(weft_run(post_main, WEFT_ARG(n), NULL));
 }
-#else
-#define weft_post NULL
-#endif
 
-#if defined(WEFT_BENCH_ASYNCIO) && defined(WEFT_BENCH_THREADING)
+#ifdef WEFT_BENCH_QUEUE
 /* A thread asks through one queue, a coroutine answers through another. */
 static weft_queue *questions, *answers;
 

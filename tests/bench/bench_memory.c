@@ -12,9 +12,7 @@
 #include "bench.h"
 #include "peers.h"
 
-#ifdef WEFT_BENCH_ASYNCIO
 #include <weft/asyncio.h>
-#endif
 
 static double resident_kib(void)
 {
@@ -44,7 +42,6 @@ static void limit(size_t n)
     bench_set_result((resident_kib() - before) / (double)n, 0);
 }
 
-#ifdef WEFT_BENCH_ASYNCIO
 static size_t parked;
 
 static int park(void *arg)
@@ -70,9 +67,6 @@ static void weft_memory(size_t n)
 {
     BENCH_CHECK(weft_run(memory_main, WEFT_ARG(n), NULL));
 }
-#else
-#define weft_memory NULL
-#endif
 
 BENCH_GO_CASE(go_memory, "memory")
 

@@ -17,9 +17,7 @@
 #ifdef WEFT_BENCH_UV
 #include <uv.h>
 #endif
-#ifdef WEFT_BENCH_FUTURES
 #include <weft/futures.h>
-#endif
 
 enum { WAVE = 10000, WORKERS = 2 };
 
@@ -149,7 +147,6 @@ static void hand_over(size_t n)
     pthread_join(other, NULL);
 }
 
-#ifdef WEFT_BENCH_FUTURES
 static weft_executor *open_pool(size_t workers)
 {
     weft_executor *pool;
@@ -239,12 +236,6 @@ static void weft_fib_2(size_t n)
 {
     fib_with(n, 2);
 }
-#else
-#define weft_one   NULL
-#define weft_many  NULL
-#define weft_fib_1 NULL
-#define weft_fib_2 NULL
-#endif
 
 BENCH_GO_CASE(go_submit, "submit")
 BENCH_GO_CASE(go_fib_1, "fib_1")

@@ -13,9 +13,7 @@
 #ifdef WEFT_BENCH_GLIB
 #include <glib.h>
 #endif
-#ifdef WEFT_BENCH_THREADING
 #include <weft/queue.h>
-#endif
 
 /* A kind of queue. */
 typedef struct kind {
@@ -130,7 +128,7 @@ static void glib_queue(size_t pairs, size_t n)
 FOR_PAIRS(glib_queue)
 #endif
 
-#ifdef WEFT_BENCH_THREADING
+#ifdef WEFT_BENCH_QUEUE
 static void weft_put(void *queue)
 {
     BENCH_CHECK(weft_queue_put((weft_queue *)queue, WEFT_ARG(queue), WEFT_FOREVER));
