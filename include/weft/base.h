@@ -73,11 +73,10 @@ typedef struct weft_bytes {
 #else
 /* Refuses a pointer to characters: WEFT_STRING copies the text, WEFT_POINTER passes the pointer. */
 #define WEFT_ARG_CHECK_(address)                                                                   \
-    ((void)sizeof(struct {                                                                         \
-        int checked;                                                                               \
-        _Static_assert(_Generic((address), char ** : 0, const char ** : 0, default : 1),           \
-                       "WEFT_ARG of a char pointer: use WEFT_STRING or WEFT_POINTER");             \
-    }))
+    ((void)sizeof(*_Generic((address),                                                             \
+            char **: (struct WEFT_ARG_of_a_char_pointer_use_WEFT_STRING_or_WEFT_POINTER *)0,       \
+            const char **: (struct WEFT_ARG_of_a_char_pointer_use_WEFT_STRING_or_WEFT_POINTER *)0, \
+            default: (char *)0)))
 #define WEFT_ARG(...)                                                                              \
     (WEFT_ARG_CHECK_(&(__VA_ARGS__)), (const void *)&(__VA_ARGS__)), sizeof(__VA_ARGS__)
 #endif
