@@ -11,13 +11,13 @@
 #define WEFT_VERSION_MINOR 1
 #define WEFT_VERSION_PATCH 0
 
+#include <weft/asyncio.h>
 #include <weft/base.h>
+#include <weft/futures.h>
 #include <weft/handle.h>
-#include <weft/threading.h>
 #include <weft/queue.h>
 #include <weft/stream.h>
 #include <weft/subprocess.h>
-#include <weft/futures.h>
-#include <weft/asyncio.h>
+#include <weft/threading.h>
 
 #endif
