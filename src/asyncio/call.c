@@ -132,10 +132,10 @@ static int make_call(weft_loop *loop, weft_fn *fn, const void *arg, size_t arg_s
 }
 
 /* The loop's own thread puts a timer into the heap itself; whatever is due now, or comes from
- * elsewhere, goes in a coroutine. */
+ * elsewhere, goes in a coroutine, and so does what a loop at its end is to drop. */
 static int submit(weft_call *call)
 {
-    if (!call->foreign && call->due != WEFT_INSTANT_NOW)
+    if (!call->foreign && call->due != WEFT_INSTANT_NOW && !call->loop->ending)
         return weft_heap_insert(&call->loop->runner->timers, &call->timer.item, call->due);
     return start(call);
 }
@@ -159,7 +159,7 @@ static int add_call(weft_loop *loop, weft_call **call, weft_instant due, weft_fn
         weft_handle_hold(&made->job.handle); /* the caller's; the first is the place's */
         r = submit(made);
         if (r < 0) {
-            weft_loop_arrived(loop, foreign);
+            weft_loop_not_arrived(loop, foreign);
             weft_handle_drop(&made->job.handle);
         }
     }

@@ -65,6 +65,17 @@ void weft_loop_arrived(weft_loop *loop, bool foreign)
     weft_ilock_release(&loop->lock);
 }
 
+void weft_loop_not_arrived(weft_loop *loop, bool foreign)
+{
+    if (!foreign)
+        return;
+    /* the loop may sleep until this arrival; under the lock it cannot close and be gone */
+    weft_ilock_acquire(&loop->lock);
+    loop->arriving--;
+    weft_runner_wake(loop->runner);
+    weft_ilock_release(&loop->lock);
+}
+
 /* A signal handler's code ends the loop: its first task is cancelled. */
 static void end_loop(weft_runner *runner, int code)
 {
@@ -126,8 +137,10 @@ static int open_loop(weft_loop **opened, const weft_loop_options *options)
     weft_interrupt.end_loop = end_loop;
     if (weft_first_thread() != 0)
         weft_interrupt_claim_main(); /* a failure only means that no handler can run here */
+    weft_runner *runner = NULL;
     if (r == 0)
-        r = weft_runner_open(&loop->runner, &loop_hooks, loop);
+        r = weft_runner_open(&runner, &loop_hooks, loop);
+    loop->runner = runner;
     if (r < 0)
         weft_handle_drop(&loop->handle);
     else

@@ -11,8 +11,8 @@
 #include "core/runner.h"
 
 struct weft_loop {
-    weft_handle handle; /* first */
-    weft_runner *runner;
+    weft_handle handle;          /* first */
+    weft_runner *_Atomic runner; /* NULL when it is closed; set by the loop's thread */
     size_t stack_size;
     weft_task *first; /* of weft_run */
     weft_list tasks;  /* that have begun and not ended; the loop's thread alone */
@@ -34,5 +34,8 @@ weft_loop *weft_loop_running(void);
  */
 int weft_loop_enter(weft_loop *loop, const char *what, bool *foreign);
 void weft_loop_arrived(weft_loop *loop, bool foreign);
+
+/* Instead of weft_loop_arrived, by whoever entered: the start has failed, nothing arrives. */
+void weft_loop_not_arrived(weft_loop *loop, bool foreign);
 
 #endif

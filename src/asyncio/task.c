@@ -95,7 +95,7 @@ int weft_task_start_on(weft_loop *loop, weft_task **task, weft_fn *fn, const voi
     bool foreign = made->foreign;
     r = weft_coroutine_start(made->coroutine, task_entry, task_ended);
     if (r < 0) {
-        weft_loop_arrived(loop, foreign);
+        weft_loop_not_arrived(loop, foreign);
         weft_handle_drop(&made->job.handle);
         if (task != NULL)
             weft_handle_drop(&made->job.handle);

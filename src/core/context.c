@@ -38,9 +38,12 @@ static void after_fork(void)
 }
 
 /* The child's thread takes a new context at its next use: the old one may be a coroutine's, whose
- * runner is not here. */
+ * runner is not here. The wakeups of pooled ones are the parent's too: a drain here would take a
+ * wake-up from him. */
 static void after_fork_child(void)
 {
+    for (weft_context *context = pool.free; context != NULL; context = context->next)
+        weft_wakeup_close(&context->wakeup);
     weft_ilock_release(&pool.lock);
     weft_context_current = NULL;
 }

@@ -27,6 +27,7 @@ struct weft_thread;
 typedef struct weft_scope {
     weft_instant deadline;
     bool fired; /* it has ended a wait */
+    bool asked; /* a cancel had been asked for before it was opened */
 } weft_scope;
 
 enum { WEFT_SCOPES_INLINE = 2 };

@@ -25,6 +25,8 @@ typedef struct member {
     countdown *shared;
     weft_handle *handle;
     size_t index;
+    bool enlisted;        /* of kinds with queues of their own */
+    _Atomic bool counted; /* likewise: it has been ready once */
 } member;
 
 static bool ends_the_wait(const countdown *shared, weft_handle *handle)
@@ -50,7 +52,9 @@ static bool count(member *each)
 
 static bool accept(weft_waiter *waiter)
 {
-    return count((member *)waiter);
+    member *each = (member *)waiter;
+    atomic_store(&each->counted, true);
+    return count(each);
 }
 
 static bool over(countdown *shared)
@@ -64,11 +68,36 @@ static void poke(weft_handle *handle)
         handle->kind->poke(handle);
 }
 
-static void link_member(member *each, weft_context *self)
+/* Counts a member of a kind whose readiness is more than its end, when it is found ready. */
+static void look(member *each)
+{
+    const weft_kind *kind = each->handle->kind;
+    if (!each->enlisted || atomic_load(&each->counted) || !kind->ready(each->handle))
+        return;
+    kind->delist(each->handle, &each->waiter); /* after this nobody else counts it */
+    each->enlisted = false;
+    if (!atomic_exchange(&each->counted, true))
+        count(each);
+}
+
+static int enlist(member *each)
+{
+    int r = each->handle->kind->enlist(each->handle, &each->waiter);
+    each->enlisted = r == 0;
+    if (r > 0) {
+        atomic_store(&each->counted, true);
+        count(each);
+    }
+    return r < 0 ? r : 0;
+}
+
+static int link_member(member *each, weft_context *self)
 {
     weft_handle *handle = each->handle;
     each->waiter = (weft_waiter){.context = self, .observer = true, .accept = accept};
     poke(handle);
+    if (handle->kind->enlist != NULL)
+        return enlist(each);
     weft_ilock_acquire(&handle->lock);
     bool done = atomic_load_explicit(&handle->done, memory_order_relaxed) != 0;
     if (!done)
@@ -76,10 +105,16 @@ static void link_member(member *each, weft_context *self)
     weft_ilock_release(&handle->lock);
     if (done)
         count(each);
+    return 0;
 }
 
 static void unlink_member(member *each)
 {
+    if (each->handle->kind->enlist != NULL) {
+        if (each->enlisted)
+            each->handle->kind->delist(each->handle, &each->waiter);
+        return;
+    }
     weft_ilock_acquire(&each->handle->lock);
     if (weft_link_linked(&each->waiter.link))
         weft_list_remove(&each->waiter.link);
@@ -91,7 +126,8 @@ static size_t collect_descriptors(member *members, size_t size, weft_fd_wait *fd
     size_t found = 0;
     for (size_t i = 0; i < size; i++) {
         weft_handle *handle = members[i].handle;
-        if (handle->kind->descriptor == NULL || weft_handle_done(handle))
+        if (handle->kind->descriptor == NULL || weft_handle_done(handle) ||
+            atomic_load(&members[i].counted))
             continue;
         fds[found] = (weft_fd_wait){.fd = -1};
         if (handle->kind->descriptor(handle, &fds[found]) > 0)
@@ -112,8 +148,10 @@ static int sleep_until_over(member *members, size_t size, countdown *shared, wef
         if (over(shared) && weft_wait_retract(self))
             break;
         r = weft_wait_sleep_fds(self, deadline, fds, found);
-        for (size_t i = 0; found > 0 && i < size; i++)
+        for (size_t i = 0; found > 0 && i < size; i++) {
             poke(members[i].handle);
+            look(&members[i]);
+        }
     }
     return r;
 }
@@ -134,8 +172,8 @@ int weft_countdown_wait(weft_handle *const *handles, size_t size, weft_failure_k
             members[used++] = (member){.shared = &shared, .handle = handles[i], .index = i};
     }
     atomic_store(&shared.left, used);
-    for (size_t i = 0; i < used; i++)
-        link_member(&members[i], self);
+    for (size_t i = 0; r == 0 && i < used; i++)
+        r = link_member(&members[i], self);
     if (r == 0 && deadline == WEFT_INSTANT_NOW && !over(&shared))
         r = weft_error_timed_out();
     if (r == 0)

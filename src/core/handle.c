@@ -270,8 +270,12 @@ void weft_handle_set_data(void *handle, void *data)
 
 static int describe_job(weft_job *job, char *buffer, size_t size)
 {
-    if (!weft_handle_done(&job->handle))
-        return snprintf(buffer, size, job->context != NULL ? "running" : "pending");
+    if (!weft_handle_done(&job->handle)) {
+        weft_ilock_acquire(&job->handle.lock);
+        bool runs = job->context != NULL;
+        weft_ilock_release(&job->handle.lock);
+        return snprintf(buffer, size, runs ? "running" : "pending");
+    }
     if (job->code >= 0)
         return snprintf(buffer, size, "done, result %d", job->code);
     return snprintf(buffer, size, "failed, %s: %s", weft_error_name(job->code),
@@ -291,6 +295,10 @@ int weft_handle_describe(void *handle, char *buffer, size_t size)
         described->kind->describe(described, state, sizeof state);
     else if (described->kind->job != NULL)
         describe_job(described->kind->job(described), state, sizeof state);
+    else if (described->kind->ready != NULL)
+        snprintf(state, sizeof state, described->kind->ready(described) ? "ready" : "not ready");
+    else
+        snprintf(state, sizeof state, weft_handle_done(described) ? "done" : "pending");
     return snprintf(buffer, size, "<%s '%s' %s>", described->kind->name,
                     weft_handle_name_of(described), state);
 }

@@ -109,6 +109,8 @@ static int enlist_all(many_wait *wait)
 static int sleep_once(many_wait *wait, weft_instant deadline)
 {
     weft_context *self = weft_context_self();
+    if (self == NULL)
+        return -ENOMEM;
     int r = enlist_all(wait);
     if (r != 0 && weft_wait_retract(self)) {
         delist_all(wait);

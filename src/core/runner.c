@@ -18,7 +18,10 @@
  */
 #include "core/runner.h"
 
+#include <pthread.h>
+
 #include "core/clock.h"
+#include "core/fork.h"
 #include "core/interrupt.h"
 #include "core/memory.h"
 #include "core/timer.h"
@@ -287,8 +290,36 @@ int weft_runner_turn(weft_runner *runner, weft_instant deadline)
 /* ---- life -------------------------------------------------------------------------------------
  */
 
+static void before_fork(void)
+{
+    weft_ilock_acquire(&pool.lock);
+}
+
+static void after_fork(void)
+{
+    weft_ilock_release(&pool.lock);
+}
+
+/* The wakeups of pooled runners are the parent's too: a drain here would take a wake-up from him.
+ */
+static void after_fork_child(void)
+{
+    for (weft_runner *runner = pool.free; runner != NULL; runner = runner->next_free)
+        weft_wakeup_close(&runner->wakeup);
+    weft_ilock_release(&pool.lock);
+}
+
+static weft_fork_hooks fork_hooks = {before_fork, after_fork, after_fork_child, NULL};
+static pthread_once_t registered = PTHREAD_ONCE_INIT;
+
+static void register_fork(void)
+{
+    weft_fork_register(&fork_hooks);
+}
+
 static weft_runner *acquire_runner(void)
 {
+    pthread_once(&registered, register_fork);
     weft_ilock_acquire(&pool.lock);
     weft_runner *runner = pool.free;
     if (runner != NULL)

@@ -97,9 +97,13 @@ void weft_runner_forget(weft_runner *runner, int fd)
     weft_ilock_release(&runner->poller_lock);
 }
 
-/* The number has a new use: what was known of it is void. */
+/* The number has a new use: what was known of it is void. Who still waits for the old one (a host
+ * has closed its descriptor under him) looks again; he must not take the new one's edges. */
 static void start_use(weft_fd_record *record, uint64_t id)
 {
+    weft_link *link;
+    while ((link = weft_list_pop(&record->waiters)) != NULL)
+        weft_wait_decide_for(WEFT_CONTAINER(link, weft_fd_wait, link)->context);
     record->id = id;
     record->generation++;
     record->registered = 0;

@@ -49,6 +49,12 @@ static int scope_deadline(double seconds, weft_instant *deadline)
     return r;
 }
 
+static bool asked(weft_context *self)
+{
+    /* relaxed: nothing is handed over with it */
+    return (atomic_load_explicit(&self->cancel, memory_order_relaxed) & WEFT_CANCEL_ASKED) != 0;
+}
+
 int weft_timeout_begin(double seconds)
 {
     weft_context *self = weft_context_self();
@@ -61,7 +67,7 @@ int weft_timeout_begin(double seconds)
         r = grow(scopes);
     if (r < 0)
         return r;
-    scopes_of(scopes)[scopes->count] = (weft_scope){.deadline = deadline};
+    scopes_of(scopes)[scopes->count] = (weft_scope){.deadline = deadline, .asked = asked(self)};
     scopes->nearest = weft_instant_min(scopes->nearest, deadline);
     return (int)scopes->count++;
 }
@@ -103,7 +109,8 @@ int weft_timeout_end(int scope, int r)
     weft_scope *found = find_scope(self, scope);
     if (found == NULL)
         return -EINVAL;
-    bool fired = found->fired;
+    /* a cancel that came inside the scope is not the scope's own: it goes on */
+    bool fired = found->fired && (found->asked || !asked(self));
     weft_scope_pop(self, (uint32_t)scope);
     return fired && r == -ECANCELED ? weft_error_timed_out() : r;
 }

@@ -7,16 +7,23 @@
 
 #include "core/clock.h"
 #include "core/runner.h"
+#include "core/scope.h"
 #include "core/wait.h"
 
-/* Lets the others run once; a pending cancel ends it, as it would a longer sleep. */
+/* Lets the others run once; a pending cancel or a scope whose time is up ends it, as they would a
+ * longer sleep. */
 static int yield(weft_context *self)
 {
     if (self->coroutine)
         weft_runner_yield(self);
     else
         sched_yield();
-    return weft_cancel_pending(self) ? weft_wait_cancelled(self) : 0;
+    if (weft_cancel_pending(self))
+        return weft_wait_cancelled(self);
+    weft_instant nearest = self->scopes.nearest;
+    if (nearest != WEFT_INSTANT_NEVER && nearest <= weft_instant_now())
+        return weft_scope_fire(self);
+    return 0;
 }
 
 int weft_sleep(double seconds)
@@ -31,6 +38,8 @@ int weft_sleep(double seconds)
     r = weft_deadline(seconds, &deadline);
     if (r < 0)
         return r;
+    if (deadline == WEFT_INSTANT_NOW)
+        deadline = weft_instant_now(); /* not a poll: a scope that ended earlier comes first */
     weft_wait_publish(&waiter);
     r = weft_wait_sleep(waiter.context, deadline);
     return r == -ETIMEDOUT ? 0 : r;

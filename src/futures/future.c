@@ -29,14 +29,22 @@ bool weft_future_begin(weft_future *future)
     return claimed;
 }
 
-static int cancel(weft_handle *handle)
+int weft_future_cancel(weft_future *future, bool running)
 {
-    weft_future *future = (weft_future *)handle;
+    weft_handle *handle = &future->job.handle;
     if (!weft_future_begin(future))
-        return weft_job_cancel(handle);
+        return running ? weft_job_cancel(handle) : 0;
+    /* a waiter may release its reference before the completion is over */
+    weft_handle_hold(handle);
     weft_job_set_outcome(&future->job, -ECANCELED, "cancelled", NULL, 0);
     weft_job_complete(&future->job);
+    weft_handle_drop(handle);
     return 1;
+}
+
+static int cancel(weft_handle *handle)
+{
+    return weft_future_cancel((weft_future *)handle, true);
 }
 
 static _Atomic uint32_t numbers;

@@ -25,6 +25,10 @@ int weft_future_make(weft_future **future, weft_fn *fn, const void *arg, size_t 
  * no longer completes it. */
 bool weft_future_begin(weft_future *future);
 
+/* Cancels one that has not begun, or asks a running one to stop (only if `running`). 1: asked, 0:
+ * it was done, or runs on. */
+int weft_future_cancel(weft_future *future, bool running);
+
 /* Completes a begun future with a failure, drops the executor's reference. */
 void weft_future_fail(weft_future *future, int code, const char *message);
 

@@ -3,7 +3,10 @@
  * weft_map: a window of futures slides over the items; results are taken in order. The window
  * bounds what is in memory, whatever the number of items.
  */
+#include <stdio.h>
+
 #include "core/clock.h"
+#include "core/error.h"
 #include "core/memory.h"
 #include "futures/executor.h"
 
@@ -20,6 +23,7 @@ typedef struct mapping {
     weft_future **window; /* a ring of `room`: item i is in window[i % room] */
     size_t room;
     size_t submitted, taken;
+    bool interrupted; /* the wait has ended by time or a cancel */
 } mapping;
 
 static int take_next(mapping *map)
@@ -27,6 +31,7 @@ static int take_next(mapping *map)
     weft_future *future = map->window[map->taken % map->room];
     void *out = map->results != NULL ? map->results + map->taken * map->result_size : NULL;
     int r = weft_handle_wait(&future->job.handle, map->deadline);
+    map->interrupted = r < 0;
     if (r < 0)
         return r;
     r = weft_result(future, out, map->result_size, WEFT_NOWAIT);
@@ -44,12 +49,19 @@ static int submit_next(mapping *map)
     return r;
 }
 
-/* After a failure: nothing begins any more, and the handles are given up. */
-static void abandon(mapping *map)
+/* After a failure of fn: nothing begins any more, and what runs is waited for, since its argument
+ * may point at what the caller has. When the wait itself has ended, by time or by a cancel, what
+ * runs is asked to stop, and not waited for. The handles are given up. */
+static void abandon(mapping *map, bool waits)
 {
     for (size_t i = map->taken; i < map->submitted; i++) {
         weft_future *future = map->window[i % map->room];
-        weft_future_kind.cancel(&future->job.handle);
+        weft_future_cancel(future, !waits);
+    }
+    for (size_t i = map->taken; i < map->submitted; i++) {
+        weft_future *future = map->window[i % map->room];
+        if (waits)
+            waits = weft_handle_wait(&future->job.handle, map->deadline) == 0;
         weft_handle_drop(&future->job.handle);
     }
 }
@@ -63,8 +75,12 @@ static int run_map(mapping *map)
         else
             r = take_next(map);
     }
-    if (r < 0)
-        abandon(map);
+    if (r < 0) {
+        char message[WEFT_MESSAGE_SIZE]; /* of the failure, not of what follows it */
+        snprintf(message, sizeof message, "%s", weft_error_message());
+        abandon(map, !map->interrupted);
+        weft_error(r, "%s", message);
+    }
     return r;
 }
 

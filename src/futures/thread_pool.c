@@ -19,8 +19,10 @@
  */
 #include <weft/threading.h>
 
+#include <pthread.h>
 #include <stdio.h>
 
+#include "core/fork.h"
 #include "core/memory.h"
 #include "core/runner.h"
 #include "core/shutdown.h"
@@ -56,8 +58,8 @@ struct thread_pool {
     _Atomic size_t idle_count; /* changed under lock, looked at without */
     bool waking;               /* a worker has been woken and has not looked yet */
     size_t started, alive;
-    bool ending;
-    bool broken;            /* the initializer has failed */
+    _Atomic bool ending;    /* changed under lock, looked at without */
+    _Atomic bool broken;    /* likewise; the initializer has failed */
     worker *workers;        /* max_workers of them, the first `started` in use; owned */
     _Atomic size_t visible; /* as started, for thieves */
     weft_link link;         /* in the list of all pools; guarded by its lock */
@@ -67,6 +69,31 @@ static struct {
     weft_ilock lock;
     weft_list all;
 } pools;
+
+static void before_fork(void)
+{
+    weft_ilock_acquire(&pools.lock);
+}
+
+static void after_fork(void)
+{
+    weft_ilock_release(&pools.lock);
+}
+
+/* The parent's pools have no workers here: nobody is to wait for them. */
+static void after_fork_child(void)
+{
+    pools.all = (weft_list){0};
+    weft_ilock_release(&pools.lock);
+}
+
+static weft_fork_hooks fork_hooks = {before_fork, after_fork, after_fork_child, NULL};
+static pthread_once_t registered = PTHREAD_ONCE_INIT;
+
+static void register_fork(void)
+{
+    weft_fork_register(&fork_hooks);
+}
 
 static const weft_runner_hooks worker_hooks;
 static const char broken_text[] = "the initializer of the pool has failed";
@@ -424,10 +451,11 @@ static void end_pool(thread_pool *pool, weft_shutdown_mode mode)
 
 static int join_workers(thread_pool *pool, weft_instant deadline)
 {
-    for (size_t i = 0; i < pool->started; i++) {
-        int r = pool->workers[i].thread != NULL
-                    ? weft_handle_wait((weft_handle *)pool->workers[i].thread, deadline)
-                    : 0;
+    for (size_t i = 0; i < pool->max_workers; i++) {
+        weft_ilock_acquire(&pool->lock);
+        weft_thread *thread = i < pool->started ? pool->workers[i].thread : NULL;
+        weft_ilock_release(&pool->lock);
+        int r = thread != NULL ? weft_handle_wait((weft_handle *)thread, deadline) : 0;
         if (r < 0)
             return r;
     }
@@ -518,8 +546,15 @@ static int without_worker(thread_pool *pool, worker *added, weft_future *future,
         pool->started--;
         atomic_store_explicit(&pool->visible, pool->started, memory_order_release);
     }
-    bool taken_back = --pool->alive == 0 && unqueue(pool, future);
+    bool nobody = --pool->alive == 0;
+    bool taken_back = nobody && unqueue(pool, future);
+    /* what others have queued meanwhile for this worker, and an end that waited for it */
+    weft_future *rest = nobody ? take_queue(pool) : NULL;
+    bool ends = nobody && pool->ending;
     weft_ilock_release(&pool->lock);
+    fail_all(rest, code, "no thread for the job");
+    if (ends)
+        complete_end(pool);
     return taken_back ? code : 0;
 }
 
@@ -527,8 +562,8 @@ static int submit(weft_executor *executor, weft_future *future)
 {
     thread_pool *pool = (thread_pool *)executor;
     worker *self = own_worker(pool);
-    if (self != NULL && !pool->broken)
-        return submit_own(self, future);
+    if (self != NULL)
+        return pool->ending || pool->broken ? refuse(pool) : submit_own(self, future);
     worker *woken, *added;
     int r = enqueue(pool, future, &woken, &added);
     wake(woken);
@@ -657,6 +692,7 @@ int weft_thread_pool_open(weft_executor **pool, const weft_thread_pool_options *
         return r;
     }
     weft_shutdown_register(&shutdown_step);
+    pthread_once(&registered, register_fork);
     weft_ilock_acquire(&pools.lock);
     weft_list_append(&pools.all, &made->link);
     weft_ilock_release(&pools.lock);
