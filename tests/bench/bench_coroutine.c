@@ -113,7 +113,6 @@ static void weft_start(size_t n)
     BENCH_CHECK(weft_run(start_main, WEFT_ARG(n), NULL));
 }
 
-#ifdef WEFT_BENCH_QUEUE
 typedef struct ends {
     weft_queue *there, *back;
 } ends;
@@ -152,9 +151,6 @@ static void weft_round_trip(size_t n)
 {
     BENCH_CHECK(weft_run(round_trip_main, WEFT_ARG(n), NULL));
 }
-#else
-#define weft_round_trip NULL
-#endif
 
 BENCH_GO_CASE(go_yield, "yield")
 BENCH_GO_CASE(go_start, "start")

@@ -382,7 +382,6 @@ static void weft_post(size_t n)
     BENCH_CHECK(weft_run(post_main, WEFT_ARG(n), NULL));
 }
 
-#ifdef WEFT_BENCH_QUEUE
 /* A thread asks through one queue, a coroutine answers through another. */
 static weft_queue *questions, *answers;
 
@@ -416,9 +415,6 @@ static void weft_ask(size_t n)
 {
     BENCH_CHECK(weft_run(ask_main, WEFT_ARG(n), NULL));
 }
-#else
-#define weft_ask NULL
-#endif
 
 BENCH_GO_CASE(go_ask, "thread_round_trip")
 

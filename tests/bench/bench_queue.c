@@ -128,7 +128,6 @@ static void glib_queue(size_t pairs, size_t n)
 FOR_PAIRS(glib_queue)
 #endif
 
-#ifdef WEFT_BENCH_QUEUE
 static void weft_put(void *queue)
 {
     BENCH_CHECK(weft_queue_put((weft_queue *)queue, WEFT_ARG(queue), WEFT_FOREVER));
@@ -160,14 +159,6 @@ static void weft_unbounded(size_t pairs, size_t n)
 
 FOR_PAIRS(weft_bounded)
 FOR_PAIRS(weft_unbounded)
-#else
-#define weft_bounded_1   NULL
-#define weft_bounded_2   NULL
-#define weft_bounded_4   NULL
-#define weft_unbounded_1 NULL
-#define weft_unbounded_2 NULL
-#define weft_unbounded_4 NULL
-#endif
 
 BENCH_GO_CASE(go_1, "queue_1")
 BENCH_GO_CASE(go_2, "queue_2")
