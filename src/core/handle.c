@@ -15,6 +15,7 @@
 #include "core/fork.h"
 #include "core/job.h"
 #include "core/memory.h"
+#include "core/shared.h"
 
 #undef weft_release
 #undef weft_release_many
@@ -48,13 +49,27 @@ void weft_handle_init(weft_handle *handle, const weft_kind *kind)
         handle->number = 1 + atomic_fetch_add_explicit(kind->numbers, 1, memory_order_relaxed);
 }
 
+/* Names lie where their handle does: one in shared memory is looked at by several processes. */
+static void *alloc_beside(const weft_handle *handle, size_t size)
+{
+    return weft_is_shared(handle) ? weft_shared.alloc(size) : weft_alloc(size);
+}
+
+static void free_beside(const weft_handle *handle, void *memory)
+{
+    if (weft_is_shared(handle))
+        (void)weft_shared.free(memory);
+    else
+        weft_dealloc(memory);
+}
+
 void weft_handle_clear(weft_handle *handle)
 {
     handle->magic = DEAD;
     while (handle->names != NULL) {
         weft_name *name = handle->names;
         handle->names = name->older;
-        weft_dealloc(name);
+        free_beside(handle, name);
     }
     while (handle->callbacks != NULL) {
         weft_callback *callback = handle->callbacks;
@@ -77,7 +92,8 @@ int weft_handle_check(const void *handle, const weft_kind *kind, const char *wha
     if (kind != NULL && checked->kind != kind)
         return weft_error(-EINVAL, "%s: a %s was given, not a %s", what, checked->kind->name,
                           kind->name);
-    if (checked->fork_generation != weft_fork_generation)
+    /* one in shared memory is good in every process */
+    if (checked->fork_generation != weft_fork_generation && !weft_is_shared(checked))
         return weft_error(WEFT_EFORKED, "%s: the %s belongs to the parent process", what,
                           checked->kind->name);
     return 0;
@@ -196,7 +212,7 @@ int weft_cancel(void *handle)
 static int add_name(weft_handle *handle, const char *text, bool only_first)
 {
     size_t size = strlen(text) + 1;
-    weft_name *name = weft_alloc(sizeof *name + size);
+    weft_name *name = alloc_beside(handle, sizeof *name + size);
     if (name == NULL)
         return weft_error(-ENOMEM, "name a %s: no memory", handle->kind->name);
     memcpy(name->text, text, size);
@@ -208,7 +224,7 @@ static int add_name(weft_handle *handle, const char *text, bool only_first)
     }
     weft_ilock_release(&handle->lock);
     if (!add)
-        weft_dealloc(name);
+        free_beside(handle, name);
     return 0;
 }
 

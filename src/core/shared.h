@@ -11,6 +11,7 @@
 
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "platform/clock.h"
@@ -25,6 +26,8 @@ typedef struct weft_shared_hooks {
                 weft_instant deadline);
     void (*wake)(const _Atomic uint32_t *word, uint32_t count);
     bool (*alive)(uint32_t owner);
+    void *(*alloc)(size_t size); /* in the arena; NULL with a message */
+    int (*free)(void *memory);
 } weft_shared_hooks;
 
 extern weft_shared_hooks weft_shared;

@@ -323,6 +323,8 @@ static void publish(uintptr_t base, uint64_t size)
     weft_shared.wait = weft_shared_sync_wait;
     weft_shared.wake = weft_shared_sync_wake;
     weft_shared.alive = weft_arena_alive;
+    weft_shared.alloc = weft_arena_alloc;
+    weft_shared.free = weft_arena_free;
     atomic_store_explicit(&weft_process_id, 1, memory_order_relaxed);
     weft_shared_place(base, (uintptr_t)size);
 }

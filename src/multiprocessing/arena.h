@@ -20,6 +20,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <weft/multiprocessing.h>
+
 #include "core/shared.h"
 #include "core/wait.h"
 
