@@ -122,16 +122,51 @@ static int sleep_once(many_wait *wait, weft_instant deadline)
     return r == WEFT_WAIT_AND_CANCEL ? weft_wait_cancelled(self) : r;
 }
 
+/* The usual case: a handle whose completion is all that makes it ready. */
+static int wait_until_done(weft_handle *handle, weft_instant deadline)
+{
+    weft_waiter waiter;
+    int r = weft_waiter_init(&waiter);
+    if (r < 0)
+        return r;
+    weft_ilock_acquire(&handle->lock);
+    bool done = atomic_load_explicit(&handle->done, memory_order_relaxed) != 0;
+    if (!done) {
+        weft_wait_publish(&waiter);
+        weft_list_append(&handle->waiters, &waiter.link);
+    }
+    weft_ilock_release(&handle->lock);
+    if (done)
+        return 0;
+    r = weft_wait_sleep(waiter.context, deadline);
+    if (r == WEFT_WAIT_AND_CANCEL)
+        return weft_wait_cancelled(waiter.context);
+    if (r < 0) {
+        weft_ilock_acquire(&handle->lock);
+        if (weft_link_linked(&waiter.link))
+            weft_list_remove(&waiter.link);
+        weft_ilock_release(&handle->lock);
+    }
+    return r;
+}
+
+/* Not inlined: its frame is large, and a parked task's frames count. */
+__attribute__((noinline)) static int wait_as_member(weft_handle *handle, weft_instant deadline)
+{
+    member one = {.handle = handle};
+    weft_fd_wait fd;
+    many_wait wait = {.count = 1, .members = &one, .fds = &fd};
+    return sleep_once(&wait, deadline);
+}
+
 int weft_handle_wait(weft_handle *handle, weft_instant deadline)
 {
+    bool plain = handle->kind->enlist == NULL && handle->kind->descriptor == NULL;
     int r = 0;
     while (r == 0 && !is_ready(handle)) {
         if (deadline == WEFT_INSTANT_NOW)
             return weft_error_timed_out();
-        member one = {.handle = handle};
-        weft_fd_wait fd;
-        many_wait wait = {.count = 1, .members = &one, .fds = &fd};
-        r = sleep_once(&wait, deadline);
+        r = plain ? wait_until_done(handle, deadline) : wait_as_member(handle, deadline);
     }
     return r;
 }

@@ -32,8 +32,17 @@ int weft_job_init(weft_job *job, const weft_kind *kind, weft_fn *fn, const void 
                               arg_size);
         memcpy(copy, arg, arg_size);
     }
-    *job = (weft_job){.fn = fn, .arg = copy, .arg_size = arg_size, .arg_owned = owned};
     weft_handle_init(&job->handle, kind);
+    job->fn = fn;
+    job->arg = copy;
+    job->arg_size = arg_size;
+    job->arg_owned = owned;
+    job->cancelled = false;
+    job->context = NULL;
+    job->code = 0;
+    job->result = (weft_bytes){0};
+    job->result_room = 0;
+    job->message = NULL;
     return 0;
 }
 

@@ -26,7 +26,8 @@
 #include "core/memory.h"
 #include "core/timer.h"
 
-enum { BUDGET = 128 };
+/* A poll costs a system call, some hundred switches' worth: so many may go by before the next. */
+enum { BUDGET = 512 };
 
 static struct {
     weft_ilock lock;

@@ -28,14 +28,14 @@ static int yield(weft_context *self)
 
 int weft_sleep(double seconds)
 {
+    weft_context *self = weft_context_self();
+    if (seconds == 0 && self != NULL && !self->main)
+        return yield(self);
     weft_waiter waiter;
     weft_instant deadline;
     int r = weft_waiter_init(&waiter);
-    if (r < 0)
-        return r;
-    if (seconds == 0 && !waiter.context->main)
-        return yield(waiter.context);
-    r = weft_deadline(seconds, &deadline);
+    if (r == 0)
+        r = weft_deadline(seconds, &deadline);
     if (r < 0)
         return r;
     if (deadline == WEFT_INSTANT_NOW)

@@ -29,7 +29,7 @@
 #include "futures/executor.h"
 #include "platform/cpu.h"
 
-enum { FIRST_DEQUE = 64, JOBS_PER_COROUTINE = 64, PYTHON_EXTRA = 4, PYTHON_MOST = 32 };
+enum { FIRST_DEQUE = 64, BATCH = 32, JOBS_PER_COROUTINE = 64, PYTHON_EXTRA = 4, PYTHON_MOST = 32 };
 
 typedef struct thread_pool thread_pool;
 
@@ -54,6 +54,7 @@ struct thread_pool {
     size_t arg_size;
     weft_ilock lock;           /* guards what follows */
     weft_future *first, *last; /* the injection queue */
+    size_t queued;             /* its length */
     worker *idle;
     _Atomic size_t idle_count; /* changed under lock, looked at without */
     bool waking;               /* a worker has been woken and has not looked yet */
@@ -110,9 +111,14 @@ static worker *own_worker(const thread_pool *pool)
 /* ---- deques -----------------------------------------------------------------------------------
  */
 
-static int grow_deque(worker *self)
+/* Room for `more` in a deque whose lock is held. */
+static int reserve_deque(worker *self, size_t more)
 {
-    size_t room = self->room > 0 ? 2 * self->room : FIRST_DEQUE;
+    size_t room = self->room > 0 ? self->room : FIRST_DEQUE;
+    while (room < self->count + more)
+        room *= 2;
+    if (room == self->room)
+        return 0;
     weft_future **deque = weft_alloc(room * sizeof(weft_future *));
     if (deque == NULL)
         return weft_error(-ENOMEM, "submit: no memory");
@@ -125,12 +131,17 @@ static int grow_deque(worker *self)
     return 0;
 }
 
+static void append_own(worker *self, weft_future *future)
+{
+    self->deque[(self->head + self->count++) & (self->room - 1)] = future;
+}
+
 static int push_own(worker *self, weft_future *future)
 {
     weft_ilock_acquire(&self->lock);
-    int r = self->count < self->room ? 0 : grow_deque(self);
+    int r = reserve_deque(self, 1);
     if (r == 0)
-        self->deque[(self->head + self->count++) & (self->room - 1)] = future;
+        append_own(self, future);
     weft_ilock_release(&self->lock);
     return r;
 }
@@ -205,16 +216,40 @@ static void wake(worker *woken)
         weft_runner_wake(woken->runner);
 }
 
+static weft_future *pop_injected(thread_pool *pool)
+{
+    weft_future *future = pool->first;
+    if (future != NULL) {
+        pool->first = future->next;
+        pool->queued--;
+    }
+    return future;
+}
+
+/*
+ * Takes the oldest of the injection queue and, so that its lock is not taken for each, a fair share
+ * of the others along into the own deque, which is empty: in reverse, since that is popped from its
+ * end. Thieves find them there.
+ */
 static weft_future *take_injected(worker *self)
 {
     thread_pool *pool = self->pool;
     worker *next = NULL;
+    weft_future *batch[BATCH];
     weft_ilock_acquire(&pool->lock);
-    weft_future *future = pool->first;
-    if (future != NULL)
-        pool->first = future->next;
+    weft_future *future = pop_injected(pool);
+    size_t share = pool->queued / pool->started, count = 0;
+    weft_ilock_acquire(&self->lock);
+    if (future != NULL && share > 0 && self->count == 0 && reserve_deque(self, BATCH) == 0) {
+        while (count < share && count < BATCH)
+            batch[count++] = pop_injected(pool);
+        while (count > 0)
+            append_own(self, batch[--count]);
+    }
+    bool more = pool->first != NULL || self->count > 0;
+    weft_ilock_release(&self->lock);
     pool->waking = false;
-    if (pool->first != NULL)
+    if (more)
         next = take_idle(pool);
     weft_ilock_release(&pool->lock);
     wake(next);
@@ -337,6 +372,7 @@ static weft_future *take_queue(thread_pool *pool)
 {
     weft_future *queue = pool->first;
     pool->first = NULL;
+    pool->queued = 0;
     return queue;
 }
 
@@ -514,6 +550,7 @@ static int enqueue(thread_pool *pool, weft_future *future, worker **woken, worke
         else
             pool->last->next = future;
         pool->last = future;
+        pool->queued++;
         *woken = take_idle(pool);
         *added = *woken == NULL ? add_worker(pool) : NULL;
     }
@@ -529,6 +566,7 @@ static bool unqueue(thread_pool *pool, const weft_future *future)
             *place = future->next;
             if (pool->last == future)
                 pool->last = previous;
+            pool->queued--;
             return true;
         }
         previous = *place;
