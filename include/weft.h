@@ -14,6 +14,7 @@
 #include <weft/asyncio.h>
 #include <weft/base.h>
 #include <weft/futures.h>
+#include <weft/multiprocessing.h>
 #include <weft/handle.h>
 #include <weft/queue.h>
 #include <weft/stream.h>
