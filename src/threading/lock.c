@@ -291,9 +291,10 @@ __attribute__((noinline)) static int acquire_contended(weft_lock *lock, double t
 
 int weft_lock_acquire(weft_lock *lock, double timeout)
 {
-    uint32_t word = 0;
-    /* timeout == timeout: a number */
-    if (timeout == timeout && weft_word_take(&lock->state_, &word, own_id()))
+    /* a look first: with marks in the word a compare-and-swap with 0 would fail on each round */
+    uint32_t word = weft_word_load(&lock->state_);
+    if ((word & HOLDER) == 0 && timeout == timeout && /* a number */
+        weft_word_take(&lock->state_, &word, word | own_id()))
         return 0;
     return acquire_contended(lock, timeout);
 }
@@ -324,8 +325,9 @@ __attribute__((noinline)) static int release_contended(weft_lock *lock)
 
 int weft_lock_release(weft_lock *lock)
 {
-    uint32_t word = own_id();
-    if (weft_word_give(&lock->state_, &word, 0))
+    uint32_t word = weft_word_load(&lock->state_);
+    if ((word & HOLDER) == own_id() && (word & (WAITERS | WOKEN)) != WAITERS &&
+        weft_word_give(&lock->state_, &word, word & ~HOLDER))
         return 0;
     return release_contended(lock);
 }

@@ -142,19 +142,25 @@ static inline void leave_with_room(weft_queue *queue)
 /* ---- Waiting ----------------------------------------------------------------------------------
  */
 
-/* Lock not held. Looks whether the count changes; a hint. */
-static void spin(weft_queue *queue, const weft_context *self, size_t seen)
+/* Leaves the lock, looks for a moment whether the count changes, and enters with the lock again. */
+static void spin(weft_queue *queue)
 {
-    if (self->coroutine || weft_cpu_count() < 2)
-        return;
+    size_t seen = weft_ring_count(&queue->ring);
+    weft_ilock_release(&queue->lock);
     for (int i = 0; i < SPINS; i++) {
         weft_pause();
         /* not under the lock: only whether to look again */
         size_t tail = __atomic_load_n(&queue->ring.tail, __ATOMIC_RELAXED);
         size_t head = __atomic_load_n(&queue->ring.head, __ATOMIC_RELAXED);
         if (tail - head != seen)
-            return;
+            break;
     }
+    weft_ilock_acquire(&queue->lock);
+}
+
+static bool may_spin(const weft_context *self)
+{
+    return !self->coroutine && weft_cpu_count() > 1;
 }
 
 /*
@@ -189,6 +195,20 @@ static int park(weft_queue *queue, weft_list *waiters, size_t *promised, weft_wa
 static int shut_down_error(void)
 {
     return weft_error_constant(WEFT_ESHUTDOWN, "the queue has been shut down");
+}
+
+/* Enters with the lock; leaves it when it fails. The clock is not read with the lock held. */
+static int enter_slowly(weft_queue *queue, double timeout, weft_instant *deadline)
+{
+    if (timeout < 0) {
+        *deadline = WEFT_INSTANT_NEVER;
+        return 0;
+    }
+    weft_ilock_release(&queue->lock);
+    int r = weft_deadline(timeout, deadline);
+    if (r == 0)
+        weft_ilock_acquire(&queue->lock);
+    return r;
 }
 
 /* ---- Put --------------------------------------------------------------------------------------
@@ -235,17 +255,15 @@ static int put_waiting(weft_queue *queue, const item *put, weft_instant deadline
                 queue->room_promised--;
             r = WEFT_ESHUTDOWN;
         } else if (!promised && !is_room(queue)) {
-            size_t seen = weft_ring_count(&queue->ring);
-            if (!looked) {
+            if (!looked && may_spin(waiter.context)) {
                 looked = true;
-                weft_ilock_release(&queue->lock);
-                spin(queue, waiter.context, seen);
-            } else {
-                r = park(queue, &queue->putters, &queue->room_promised, &waiter, deadline);
-                if (r < 0)
-                    return r == WEFT_ESHUTDOWN ? shut_down_error() : r;
-                promised = true;
+                spin(queue);
+                continue;
             }
+            r = park(queue, &queue->putters, &queue->room_promised, &waiter, deadline);
+            if (r < 0)
+                return r == WEFT_ESHUTDOWN ? shut_down_error() : r;
+            promised = true;
             weft_ilock_acquire(&queue->lock);
         } else if (weft_ring_full(&queue->ring)) {
             r = grow(queue);
@@ -280,13 +298,13 @@ static inline bool is_own(const weft_queue *queue)
 
 __attribute__((noinline)) static int put_block(weft_queue *queue, item *put, double timeout);
 
+/* Enters with the lock, and leaves it. */
 __attribute__((noinline)) static int put_slowly(weft_queue *queue, const item *put, double timeout)
 {
     weft_instant deadline;
-    int r = weft_deadline(timeout, &deadline);
+    int r = enter_slowly(queue, timeout, &deadline);
     if (r < 0)
         return r;
-    weft_ilock_acquire(&queue->lock);
     if (deadline == WEFT_INSTANT_NOW && queue->closed == OPEN && !is_room(queue)) {
         weft_ilock_release(&queue->lock);
         return weft_error_timed_out();
@@ -320,7 +338,6 @@ int weft_queue_put(weft_queue *queue, const void *data, size_t size, double time
         leave_with_item(queue);
         return 0;
     }
-    weft_ilock_release(&queue->lock);
     return put_slowly(queue, &put, timeout);
 }
 
@@ -331,6 +348,7 @@ static int put_block(weft_queue *queue, item *put, double timeout)
     put->block = weft_memdup(put->data, put->size);
     if (put->block == NULL)
         return weft_error(-ENOMEM, "put: no memory for %zu bytes", put->size);
+    weft_ilock_acquire(&queue->lock);
     int r = put_slowly(queue, put, timeout);
     if (r < 0)
         weft_dealloc(put->block);
@@ -369,17 +387,15 @@ static int get_waiting(weft_queue *queue, item *got, weft_instant deadline)
             (queue->closed != OPEN && !promised && free_items(queue) == 0)) {
             r = WEFT_ESHUTDOWN;
         } else if (!promised && free_items(queue) == 0) {
-            size_t seen = weft_ring_count(&queue->ring);
-            if (!looked) {
+            if (!looked && may_spin(waiter.context)) {
                 looked = true;
-                weft_ilock_release(&queue->lock);
-                spin(queue, waiter.context, seen);
-            } else {
-                r = park(queue, &queue->getters, &queue->items_promised, &waiter, deadline);
-                if (r < 0)
-                    return r == WEFT_ESHUTDOWN ? shut_down_error() : r;
-                promised = true;
+                spin(queue);
+                continue;
             }
+            r = park(queue, &queue->getters, &queue->items_promised, &waiter, deadline);
+            if (r < 0)
+                return r == WEFT_ESHUTDOWN ? shut_down_error() : r;
+            promised = true;
             weft_ilock_acquire(&queue->lock);
         } else {
             if (promised)
@@ -396,13 +412,13 @@ static int get_waiting(weft_queue *queue, item *got, weft_instant deadline)
     return r == WEFT_ESHUTDOWN ? shut_down_error() : r;
 }
 
+/* Enters with the lock, and leaves it. */
 __attribute__((noinline)) static int get_slowly(weft_queue *queue, item *got, double timeout)
 {
     weft_instant deadline;
-    int r = weft_deadline(timeout, &deadline);
+    int r = enter_slowly(queue, timeout, &deadline);
     if (r < 0)
         return r;
-    weft_ilock_acquire(&queue->lock);
     if (deadline == WEFT_INSTANT_NOW && !get_ready(queue)) {
         weft_ilock_release(&queue->lock);
         return weft_error_timed_out();
@@ -421,7 +437,6 @@ static inline int get_item(weft_queue *queue, item *got, double timeout)
             weft_ilock_release(&queue->lock);
         return r;
     }
-    weft_ilock_release(&queue->lock);
     return get_slowly(queue, got, timeout);
 }
 
