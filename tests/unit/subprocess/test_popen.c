@@ -479,7 +479,11 @@ static void a_host_that_ignores_sigchld_still_sees_the_end(void **state)
     weft_release(popen);
 }
 
-enum { THREADS = 16, SPAWNS = 25 };
+#ifdef WEFT_TORTURE
+enum { THREADS = 16, SPAWNS = 625 };
+#else
+enum { THREADS = 16, SPAWNS = 10 };
+#endif
 
 static void *spawn_many(void *arg)
 {
