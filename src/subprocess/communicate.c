@@ -67,7 +67,7 @@ static int write_some(weft_talk *talk)
 static int read_some(weft_talk *talk, int i)
 {
     int n = weft_stream_fill(talk->out[i]);
-    talk->idle[1 + i] = n == -EAGAIN || (talk->level && talk->out[i]->dry);
+    talk->idle[1 + i] = n == -EAGAIN;
     if (n == -EAGAIN)
         return 0;
     if (n < 0)

@@ -92,6 +92,19 @@ static void polling_again_and_again_loses_nothing(void **state)
     weft_release(popen);
 }
 
+static void a_poll_gets_all_that_is_there(void **state)
+{
+    (void)state;
+    weft_completed completed;
+    siginfo_t info;
+    weft_popen *popen = start(ARGV("flood", "60000"), (weft_popen_options){.out = WEFT_PIPE});
+    assert_int_equal(waitid(P_PID, (id_t)weft_popen_pid(popen), &info, WEXITED | WNOWAIT), 0);
+    assert_int_equal(weft_popen_communicate(popen, WEFT_NONE, &completed, WEFT_NOWAIT), 0);
+    assert_flood(completed.out, 60000);
+    weft_completed_clear(&completed);
+    weft_release(popen);
+}
+
 static void a_grandchild_keeps_the_pipe_and_what_was_said_is_told(void **state)
 {
     (void)state;
@@ -217,6 +230,7 @@ int main(void)
         CENSUS_TEST(what_came_before_the_time_was_up_is_shown_and_kept),
         CENSUS_TEST(the_rest_of_the_input_is_written_by_the_next_call),
         CENSUS_TEST(polling_again_and_again_loses_nothing),
+        CENSUS_TEST(a_poll_gets_all_that_is_there),
         CENSUS_TEST(a_grandchild_keeps_the_pipe_and_what_was_said_is_told),
         CENSUS_TEST(what_was_read_before_is_not_told_again),
         CENSUS_TEST(input_needs_a_pipe),

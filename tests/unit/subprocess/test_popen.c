@@ -408,6 +408,22 @@ static void a_dropped_child_is_killed_if_that_is_asked(void **state)
     }
 }
 
+static void a_dropped_child_is_reaped_by_the_next_start(void **state)
+{
+    (void)state;
+    weft_popen *popen;
+    siginfo_t info;
+    popen = start_ready("ready", NULL);
+    id_t pid = (id_t)weft_popen_pid(popen);
+    weft_release(popen);
+    kill((pid_t)pid, SIGKILL);
+    assert_int_equal(waitid(P_PID, pid, &info, WEXITED | WNOWAIT), 0); /* a zombie */
+    assert_int_equal(weft_popen_start(&popen, ARGV("exit", "0"), NULL), 0);
+    assert_int_equal(waitid(P_PID, pid, &info, WEXITED | WNOHANG | WNOWAIT), -1);
+    assert_int_equal(weft_wait(popen, WEFT_FOREVER), 0);
+    weft_release(popen);
+}
+
 static void thousands_released_leave_nothing(void **state)
 {
     (void)state;
@@ -558,6 +574,7 @@ int main(void)
         CENSUS_TEST(a_wait_drains_pipes_that_nobody_reads),
         CENSUS_TEST(a_group_is_signalled_as_one),
         CENSUS_TEST(a_dropped_child_is_killed_if_that_is_asked),
+        CENSUS_TEST(a_dropped_child_is_reaped_by_the_next_start),
         CENSUS_TEST(thousands_released_leave_nothing),
         CENSUS_TEST(the_hosts_handler_and_children_are_its_own),
         CENSUS_TEST(a_host_that_ignores_sigchld_still_sees_the_end),
