@@ -14,8 +14,8 @@
 #include <weft/asyncio.h>
 #include <weft/base.h>
 #include <weft/futures.h>
-#include <weft/multiprocessing.h>
 #include <weft/handle.h>
+#include <weft/multiprocessing.h>
 #include <weft/queue.h>
 #include <weft/stream.h>
 #include <weft/subprocess.h>
