@@ -50,6 +50,7 @@ static weft_list threads;       /* the oldest first */
 static bool registered;         /* shutdown steps and fork hooks are */
 static _Atomic(weft_thread *) leaving;
 static _Atomic uint32_t numbers;
+static _Atomic bool main_known; /* where the system does not tell, the first that asks is main */
 
 static const weft_kind thread_kind;
 
@@ -75,6 +76,7 @@ static void fork_child(void)
 {
     threads = (weft_list){0}; /* no other thread is here; their records belong to the parent */
     atomic_store_explicit(&leaving, NULL, memory_order_relaxed);
+    atomic_store_explicit(&main_known, false, memory_order_relaxed);
     weft_ilock_release(&threads_lock);
 }
 
@@ -349,6 +351,17 @@ static int no_function(void *arg)
     return 0;
 }
 
+static bool is_main(void)
+{
+    int first = weft_first_thread();
+    if (weft_interrupt_is_main())
+        first = 1;
+    if (first == 0)
+        return false;
+    bool known = atomic_exchange(&main_known, true);
+    return first > 0 || !known;
+}
+
 /* A record for a thread that weft did not start. */
 static weft_thread *new_foreign(weft_context *context)
 {
@@ -359,7 +372,7 @@ static weft_thread *new_foreign(weft_context *context)
     thread->foreign = true;
     thread->pthread = pthread_self();
     /* A thread of somebody else's is not waited for at the end. */
-    thread->daemon = weft_first_thread() == 0 && !weft_interrupt_is_main();
+    thread->daemon = !is_main();
     if (!thread->daemon && weft_handle_rename(&thread->job.handle, "MainThread") < 0) {
         weft_handle_drop(&thread->job.handle);
         return NULL;
@@ -380,6 +393,8 @@ static void end_foreign(weft_context *context)
         return;
     weft_handle *handle = &thread->job.handle;
     if (handle->fork_generation == weft_fork_generation) {
+        if (!thread->daemon)
+            atomic_store(&main_known, false);
         weft_ilock_acquire(&handle->lock);
         thread->job.context = NULL;
         weft_ilock_release(&handle->lock);
