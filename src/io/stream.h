@@ -78,8 +78,12 @@ int weft_stream_copy(weft_stream *stream, weft_bytes *bytes);
 int weft_stream_push(weft_stream *stream, const void *data, size_t size);
 
 /* One read into the buffer of a stream that nobody has read from and nobody reads now; never
- * waits. true: there is more to be waited for. */
-bool weft_stream_drain(weft_stream *stream);
+ * waits. > 0: there may be more at once; -EAGAIN: later; else there is nothing to be drained. */
+int weft_stream_drain(weft_stream *stream);
+
+/* Between two reads that did not have to wait: looks at the time and lets others run, so that a
+ * source that never runs dry holds nothing up. Errors: -ETIMEDOUT, -ECANCELED. */
+int weft_stream_breathe(weft_instant deadline);
 
 /* The descriptor, to be waited for inside weft_io_enter and weft_io_leave. */
 static inline weft_fd_wait weft_stream_fd_wait(const weft_stream *stream, uint32_t interest)

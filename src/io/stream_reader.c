@@ -19,6 +19,7 @@
 #include "core/clock.h"
 #include "core/error.h"
 #include "core/memory.h"
+#include "core/scope.h"
 #include "io/stream.h"
 #include "platform/pipesize.h"
 
@@ -112,9 +113,9 @@ int weft_stream_fill(weft_stream *stream)
     return r;
 }
 
-bool weft_stream_drain(weft_stream *stream)
+int weft_stream_drain(weft_stream *stream)
 {
-    int r = -EAGAIN;
+    int r = 0;
     weft_ilock_acquire(&stream->lock);
     bool mine = !stream->touched && !stream->reading && stream->readable && !stream->ended;
     if (mine && weft_io_enter(&stream->io) == 0) {
@@ -122,11 +123,20 @@ bool weft_stream_drain(weft_stream *stream)
         weft_io_leave(&stream->io);
         atomic_store_explicit(&stream->buffered, buffered(stream) > 0 || stream->ended,
                               memory_order_relaxed); /* a hint */
-    } else {
-        mine = false;
     }
     weft_ilock_release(&stream->lock);
-    return mine && (r > 0 || r == -EAGAIN);
+    return r;
+}
+
+int weft_stream_breathe(weft_instant deadline)
+{
+    weft_context *self = weft_context_self();
+    weft_instant limit = weft_instant_min(deadline, self->scopes.nearest);
+    if (limit != WEFT_INSTANT_NEVER && weft_instant_now() >= limit)
+        return limit < deadline ? weft_scope_fire(self) : weft_error_timed_out();
+    if (self->coroutine)
+        return weft_sleep(0);
+    return weft_cancel_pending(self) ? weft_wait_cancelled(self) : 0;
 }
 
 static int failed(weft_stream *stream, int r)
@@ -389,9 +399,15 @@ int weft_stream_read_all(weft_stream *stream, weft_bytes *bytes, double timeout)
     int r = begin(stream, "read all", timeout, &deadline);
     if (r < 0)
         return r;
-    do
-        r = read_some(stream, NULL, 0, deadline);
-    while (r > 0);
+    size_t polled = 0;
+    while ((r = read_some(stream, NULL, 0, deadline)) > 0) {
+        polled += (size_t)r;
+        /* a poll takes what is there, which is no more than a pipe holds */
+        if (deadline == WEFT_INSTANT_NOW && polled <= WEFT_STREAM_WIDE)
+            continue;
+        if ((r = weft_stream_breathe(deadline)) < 0)
+            break;
+    }
     if (r == 0 && (r = weft_stream_take(stream, bytes)) < 0)
         r = failed(stream, r);
     weft_stream_reader_release(stream);

@@ -353,13 +353,16 @@ int weft_popen_shell(weft_popen **popen, const char *command, const weft_popen_o
 /* ---- Waiting ----------------------------------------------------------------------------------
  */
 
-/* Moves what is there into the buffers; the pipes that may have more go to `waits`. */
-static size_t drain_pipes(weft_popen *popen, weft_pipe_wait *waits)
+/* Moves what is there into the buffers; the pipes that may have more go to `waits`. *moved: some
+ * may have it at once. */
+static size_t drain_pipes(weft_popen *popen, weft_pipe_wait *waits, bool *moved)
 {
     size_t count = 0;
     for (int i = WEFT_CHILD_OUT; i <= WEFT_CHILD_ERR; i++) {
         weft_stream *stream = popen->streams[i];
-        if (stream != NULL && weft_stream_drain(stream))
+        int r = stream != NULL ? weft_stream_drain(stream) : 0;
+        *moved |= r > 0;
+        if (r > 0 || r == -EAGAIN)
             waits[count++] = (weft_pipe_wait){.stream = stream, .interest = WEFT_READABLE};
     }
     return count;
@@ -375,12 +378,14 @@ int weft_popen_await(weft_popen *popen, bool drain, weft_instant deadline)
             return weft_error(r, "wait for '%.300s': %s", popen->command, weft_strerror(r));
         if (r > 0)
             return 0;
-        size_t count = drain ? drain_pipes(popen, waits) : 0;
+        bool moved = false;
+        size_t count = drain ? drain_pipes(popen, waits, &moved) : 0;
         if (count == 0)
             return weft_handle_wait(&popen->job.handle, deadline);
         if (deadline == WEFT_INSTANT_NOW)
             return weft_error_timed_out();
-        r = weft_pipes_sleep(popen, waits, count, deadline);
+        /* a coroutine is told of edges: it sleeps only after EAGAIN */
+        r = moved ? weft_stream_breathe(deadline) : weft_pipes_sleep(popen, waits, count, deadline);
         if (r < 0)
             return r;
     }

@@ -256,6 +256,41 @@ static void much_goes_in_and_out_in_a_task(void **state)
     free(input);
 }
 
+/* A wait drains in a task, too, and sees the time although the child never stops. */
+static int wait_and_drain(void *arg)
+{
+    weft_popen *popen;
+    weft_bytes bytes;
+    int returncode;
+    (void)arg;
+    const weft_popen_options options = {.out = WEFT_PIPE, .on_drop = WEFT_ON_DROP_KILL};
+    int r = weft_popen_start(&popen, ARGV("flood", "3000000"), &options);
+    if (r == 0)
+        r = weft_popen_wait(popen, &returncode, WEFT_FOREVER);
+    if (r == 0)
+        r = weft_stream_read_all(weft_popen_stdout(popen), &bytes, WEFT_FOREVER);
+    weft_release(popen);
+    if (r < 0 || bytes.size != 3000000)
+        return r < 0 ? r : WEFT_EUSER;
+    weft_free(bytes.data);
+    r = weft_popen_start(&popen, ARGV("flood", "1000000000000"), &options);
+    if (r == 0)
+        r = weft_popen_wait(popen, &returncode, 0.02);
+    if (r == -ETIMEDOUT)
+        r = weft_stream_read_all(weft_popen_stdout(popen), &bytes, 0.02);
+    weft_popen_kill(popen);
+    (void)weft_wait(popen, WEFT_FOREVER);
+    weft_release(popen);
+    return r;
+}
+
+static void a_wait_drains_and_sees_the_time(void **state)
+{
+    (void)state;
+    assert_int_equal(wait_and_drain(NULL), -ETIMEDOUT);
+    assert_int_equal(weft_run(wait_and_drain, WEFT_NONE, NULL), -ETIMEDOUT);
+}
+
 /* A scope and a cancel end a run like its own timeout does. */
 static int run_in_scope(void *arg)
 {
@@ -327,6 +362,7 @@ int main(void)
         CENSUS_TEST(a_child_that_never_stops_writing_does_not_hold_up_time_up),
         CENSUS_TEST(commands_run_beside_each_other_in_tasks),
         CENSUS_TEST(much_goes_in_and_out_in_a_task),
+        CENSUS_TEST(a_wait_drains_and_sees_the_time),
         CENSUS_TEST(a_scope_ends_a_run),
         CENSUS_TEST(a_cancelled_run_kills_and_reaps),
     };
