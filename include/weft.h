@@ -17,6 +17,7 @@
 #include <weft/handle.h>
 #include <weft/multiprocessing.h>
 #include <weft/queue.h>
+#include <weft/signal.h>
 #include <weft/stream.h>
 #include <weft/subprocess.h>
 #include <weft/threading.h>

@@ -127,7 +127,8 @@ WEFT_API void weft_free(void *memory);
  * stops the others and weft's helper threads, restores signals, frees pooled memory. Called by
  * main, outside coroutines, when everything has been released; weft may be used again afterwards.
  * When the timeout passes, nothing has been freed and it may be called again.
- * Errors: -ETIMEDOUT (the message names who still runs), -EBUSY (called in a coroutine), -EINVAL.
+ * Errors: -ETIMEDOUT (the message names who still runs), -EBUSY (called in a coroutine or a
+ * signal handler), -EINVAL.
  * Python: the end of the interpreter
  */
 WEFT_API int weft_shutdown(double timeout);
@@ -155,7 +156,8 @@ typedef enum weft_shutdown_mode {
     X(WEFT_ESTATUS_LOST, -10010, "Exit status was taken by somebody else")                         \
     X(WEFT_ESHARED_ADDRESS, -10011, "Address of the shared memory is taken")                       \
     X(WEFT_EFUNCTION, -10012, "Function cannot cross to the other process")                        \
-    X(WEFT_EAUTHENTICATION, -10013, "Authentication failed")
+    X(WEFT_EAUTHENTICATION, -10013, "Authentication failed")                                       \
+    X(WEFT_EINTERRUPTED, -10014, "Interrupted")
 
 #define WEFT_ERROR_ENUMERATOR_(name, code, text) name = code,
 enum weft_error_code {

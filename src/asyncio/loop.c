@@ -16,6 +16,7 @@
 
 static void finalize(weft_handle *handle)
 {
+    weft_dealloc(((weft_loop *)handle)->interrupt_message);
     weft_handle_clear(handle);
     weft_dealloc(handle);
 }
@@ -76,20 +77,29 @@ void weft_loop_not_arrived(weft_loop *loop, bool foreign)
     weft_ilock_release(&loop->lock);
 }
 
-/* A signal handler's code ends the loop: its first task is cancelled. */
-static void end_loop(weft_runner *runner, int code)
-{
-    (void)code;
-    weft_loop *loop = runner->owner;
-    if (runner->hooks == &loop_hooks && loop->first != NULL)
-        weft_job_cancel(&loop->first->job.handle);
-}
-
 static void cancel_tasks(weft_loop *loop)
 {
     for (weft_link *link = weft_list_first(&loop->tasks); link != NULL;
          link = weft_list_next(&loop->tasks, link))
         weft_job_cancel(&WEFT_CONTAINER(link, weft_task, link)->job.handle);
+}
+
+/* A signal handler's code ends the loop: its first task is cancelled, and the code is what weft_run
+ * returns if that ends the task. Once the first task is done, the others get a further cancel. Runs
+ * in the handler's coroutine. */
+static void end_loop(weft_runner *runner, int code)
+{
+    weft_loop *loop = runner->owner;
+    if (runner->hooks != &loop_hooks)
+        return;
+    if (loop->first == NULL || weft_job_cancel(&loop->first->job.handle) == 0) {
+        cancel_tasks(loop);
+        return;
+    }
+    weft_dealloc(loop->interrupt_message);
+    const char *message = weft_error_message_of(code);
+    loop->interrupt = code;
+    loop->interrupt_message = message != NULL ? weft_strdup(message) : NULL;
 }
 
 /* Nothing runs, nothing is to run, and nothing can come any more. */
@@ -156,12 +166,19 @@ static void close_loop(weft_loop *loop)
     weft_handle_drop(&loop->handle);
 }
 
-/* The outcome of the first task becomes this call's. */
-static int take_result(weft_task *first)
+/* The outcome of the first task becomes this call's; where it is the cancel that a signal handler
+ * has caused, the handler's code does. */
+static int take_result(const weft_loop *loop)
 {
-    weft_job *job = &first->job;
+    const weft_job *job = &loop->first->job;
     int code = job->code;
-    return code < 0 ? weft_error(code, "%s", weft_job_message(job)) : code;
+    if (code >= 0)
+        return code;
+    if (code != -ECANCELED || loop->interrupt == 0)
+        return weft_error(code, "%s", weft_job_message(job));
+    const char *message = loop->interrupt_message;
+    return weft_error(loop->interrupt, "%s",
+                      message != NULL ? message : weft_strerror(loop->interrupt));
 }
 
 int weft_run(weft_fn *fn, const void *arg, size_t arg_size, const weft_loop_options *options)
@@ -177,7 +194,7 @@ int weft_run(weft_fn *fn, const void *arg, size_t arg_size, const weft_loop_opti
         weft_task *first = loop->first;
         r = run_until_done(loop, &first->job.handle);
         run_down(loop);
-        r = r < 0 ? weft_error(r, "run: %s", weft_strerror(r)) : take_result(first);
+        r = r < 0 ? weft_error(r, "run: %s", weft_strerror(r)) : take_result(loop);
         loop->first = NULL;
         weft_handle_drop(&first->job.handle);
     }

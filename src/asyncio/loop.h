@@ -17,9 +17,13 @@ struct weft_loop {
     weft_task *first; /* of weft_run */
     weft_list tasks;  /* that have begun and not ended; the loop's thread alone */
     bool ending;      /* tasks that begin now are cancelled; the loop's thread alone */
-    weft_ilock lock;  /* guards what follows */
-    bool closed;      /* nothing can be started any more */
-    size_t arriving;  /* started by other threads, not begun */
+    /* A signal handler's code that has cancelled the first task, with its message (owned; NULL: no
+     * memory); the loop's thread alone. */
+    int interrupt;
+    char *interrupt_message;
+    weft_ilock lock; /* guards what follows */
+    bool closed;     /* nothing can be started any more */
+    size_t arriving; /* started by other threads, not begun */
 };
 
 extern const weft_kind weft_loop_kind;

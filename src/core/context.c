@@ -11,6 +11,7 @@
 
 #include "core/fork.h"
 #include "core/ilock.h"
+#include "core/interrupt.h"
 #include "core/memory.h"
 #include "core/wait.h"
 
@@ -146,6 +147,9 @@ weft_context *weft_context_adopt(void)
         }
         weft_context_current = context;
     }
+    /* relaxed: set by this thread's own fork, if it concerns this thread */
+    if (atomic_load_explicit(&weft_interrupt_inherited, memory_order_relaxed))
+        weft_interrupt_inherit();
     errno = saved;
     return context;
 }

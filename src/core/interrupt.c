@@ -22,13 +22,22 @@ weft_interrupt_hooks weft_interrupt;
 _Atomic uint32_t weft_interrupt_pending;
 _Atomic(weft_runner *) weft_interrupt_runner;
 
-static _Atomic(weft_context *) main_context;
+_Atomic bool weft_interrupt_inherited;
 
-/* The forking thread is the child's main one; it claims that with its next context. */
+static _Atomic(weft_context *) main_context;
+static pthread_t forking; /* in a child: who is to be main; valid while `inherited` */
+
+/* The forking thread is the child's main one; it claims that with its next context. What was
+ * pending was the parent's. */
 static void after_fork_child(void)
 {
+    if (atomic_load(&main_context) != NULL || atomic_load(&weft_interrupt_inherited)) {
+        forking = pthread_self();
+        atomic_store(&weft_interrupt_inherited, true);
+    }
     atomic_store(&main_context, NULL);
     atomic_store(&weft_interrupt_runner, NULL);
+    atomic_store(&weft_interrupt_pending, 0);
 }
 
 static weft_fork_hooks fork_hooks = {NULL, NULL, after_fork_child, NULL};
@@ -39,31 +48,63 @@ static void register_fork(void)
     weft_fork_register(&fork_hooks);
 }
 
+/* The context of the thread's own stack; NULL: no memory. */
+static weft_context *thread_context(void)
+{
+    weft_context *self = weft_context_self();
+    return self != NULL && self->runner != NULL ? self->runner->thread : self;
+}
+
 bool weft_interrupt_is_main(void)
 {
-    weft_context *self = weft_context_current;
-    if (self != NULL && self->runner != NULL)
-        self = self->runner->thread;
-    return self != NULL && self->main;
+    return weft_context_current != NULL && thread_context()->main;
+}
+
+/* What signal handlers need: descriptors and poller are open before the role is taken. */
+static int prepare(weft_context *thread)
+{
+    int r = weft_parker_allow_signals(&thread->parker);
+    if (r == 0 && thread->wakeup.read_fd < 0)
+        r = weft_wakeup_open(&thread->wakeup);
+    if (r == 0 && thread->runner != NULL)
+        r = weft_runner_open_poller(thread->runner);
+    return r;
+}
+
+int weft_interrupt_become_main(void)
+{
+    weft_context *thread = thread_context();
+    if (thread == NULL)
+        return -ENOMEM;
+    if (thread->main)
+        return 0;
+    bool inherited = atomic_load(&weft_interrupt_inherited);
+    if (atomic_load(&main_context) != NULL || weft_first_thread() == 0 ||
+        (inherited && !pthread_equal(forking, pthread_self())))
+        return -EPERM;
+    pthread_once(&registered, register_fork);
+    int r = prepare(thread);
+    if (r < 0)
+        return r;
+    weft_context *none = NULL;
+    if (!atomic_compare_exchange_strong(&main_context, &none, thread))
+        return -EPERM;
+    atomic_store(&weft_interrupt_inherited, false);
+    thread->main = true;
+    if (thread->runner != NULL)
+        atomic_store(&weft_interrupt_runner, thread->runner);
+    return 0;
 }
 
 bool weft_interrupt_claim_main(void)
 {
-    if (weft_interrupt_is_main())
-        return true;
-    weft_context *self = weft_context_self();
-    if (self == NULL || self->coroutine || weft_first_thread() == 0)
-        return false;
-    pthread_once(&registered, register_fork);
-    if (weft_parker_allow_signals(&self->parker) < 0)
-        return false;
-    if (self->wakeup.read_fd < 0 && weft_wakeup_open(&self->wakeup) < 0)
-        return false;
-    weft_context *none = NULL;
-    if (!atomic_compare_exchange_strong(&main_context, &none, self))
-        return false;
-    self->main = true;
-    return true;
+    return weft_interrupt_become_main() == 0;
+}
+
+void weft_interrupt_inherit(void)
+{
+    if (weft_context_current != NULL)
+        weft_interrupt_become_main(); /* a failure is tried again by the next weft_signal_set */
 }
 
 void weft_interrupt_give_up_main(void)
@@ -107,6 +148,8 @@ int weft_interrupt_run(weft_context *self)
         return 0; /* stays pending: the next wait tries again */
     handler->thread = self->thread;
     handler->who = self->who;
+    handler->main = true; /* so is its loop, if it runs one; its own waits run no handlers */
+    handler->handling = true;
     self->handling = true;
     weft_context_current = handler;
     int code = run_pending();
@@ -116,6 +159,37 @@ int weft_interrupt_run(weft_context *self)
         weft_error(code, "%s", handler->failure.text);
     self->thread = handler->thread; /* a handler may have been the first to ask */
     weft_context_release(handler);
+    return code;
+}
+
+/* In a coroutine: the handlers' failures are not the coroutine's, unless one ends the wait, and
+ * their results are nobody's. */
+static int run_here(weft_context *self)
+{
+    weft_failure failure = self->failure;
+    struct weft_job *job = self->job;
+    self->failure = (weft_failure){0};
+    self->job = NULL;
+    int code = run_pending();
+    self->job = job;
+    if (code != 0) {
+        weft_failure_clear(&failure);
+    } else {
+        weft_failure_clear(&self->failure);
+        self->failure = failure;
+    }
+    return code;
+}
+
+int weft_interrupt_check(void)
+{
+    weft_context *self = weft_context_current;
+    if (self == NULL || !weft_interrupt_is_main() || self->handling)
+        return 0;
+    int code = self->handler_code;
+    self->handler_code = 0;
+    if (code == 0 && atomic_load(&weft_interrupt_pending) != 0)
+        code = self->runner != NULL ? run_here(self) : weft_interrupt_run(self);
     return code;
 }
 

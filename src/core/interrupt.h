@@ -17,7 +17,9 @@
 #include "core/context.h"
 
 typedef struct weft_interrupt_hooks {
-    int (*run)(void);                                 /* runs the handlers of what is pending */
+    /* Runs the handlers of what is pending; < 0: the code of one that ends the wait, with its
+     * message in the running context, and what else is pending is posted again. */
+    int (*run)(void);
     void (*end_loop)(struct weft_runner *, int code); /* set by asyncio */
 } weft_interrupt_hooks;
 
@@ -26,10 +28,12 @@ extern weft_interrupt_hooks weft_interrupt;
 /* Something is pending for the main thread. */
 extern _Atomic uint32_t weft_interrupt_pending;
 
-/* The calling thread is main from now on, if there is none; on systems that tell, only the
- * process's first thread becomes it. true: it is main. Errors are told as false: no memory for the
- * parker's pipe. */
-bool weft_interrupt_claim_main(void);
+/* The calling thread (also in a coroutine that it runs) is main from now on, if there is none; on
+ * systems that tell, only the process's first thread becomes it; in a forked child, only the thread
+ * that forked. 0: it is main. Errors, without a message: -EPERM (another is, or has to be),
+ * -ENOMEM, -EMFILE, -ENFILE. */
+int weft_interrupt_become_main(void);
+bool weft_interrupt_claim_main(void); /* the same; true: it is main */
 bool weft_interrupt_is_main(void);
 void weft_interrupt_give_up_main(void);
 
@@ -38,6 +42,15 @@ extern _Atomic(struct weft_runner *) weft_interrupt_runner;
 
 /* In a signal handler: the main thread looks at what is pending. */
 void weft_interrupt_post(void);
+
+/* In a forked child whose parent had a main thread: the forking thread takes the role with its
+ * first context. */
+extern _Atomic bool weft_interrupt_inherited;
+void weft_interrupt_inherit(void);
+
+/* Runs what is pending now, in the running context if it is of the main thread: 0, or the code of a
+ * handler. A coroutine is suspended while a handler waits. */
+int weft_interrupt_check(void);
 
 /* Runs what is pending on top of the main thread's wait, in a context of its own; 0, or the code
  * that ends the wait. */

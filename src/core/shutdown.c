@@ -45,8 +45,8 @@ int weft_shutdown(double timeout)
     int r = weft_deadline(timeout, &deadline);
     if (r < 0)
         return r;
-    if (self != NULL && self->runner != NULL)
-        return weft_error(-EBUSY, "shut down: called in a coroutine or loop");
+    if (self != NULL && (self->runner != NULL || self->handling))
+        return weft_error(-EBUSY, "shut down: called in a coroutine, loop or signal handler");
     for (int stage = 0; stage < WEFT_STAGES; stage++) {
         for (weft_shutdown_step *step = first_of(stage); step != NULL; step = step->next) {
             r = step->run(deadline);
