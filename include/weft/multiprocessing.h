@@ -153,10 +153,10 @@ WEFT_API int weft_shared_free(void *memory);
 typedef struct weft_process_pool_options {
     size_t max_workers;   /* 0: as many as there are processors */
     const char *name;     /* copied; NULL: "ProcessPool-1" and so on */
-    weft_fn *initializer; /* run by each worker as it starts; if it fails, the pool is broken */
-    const void *initializer_arg; /* copied, */
-    size_t initializer_arg_size; /* of that many bytes; 0: the pointer itself, as inherited */
-    bool ignore_interrupt;       /* workers ignore SIGINT: a terminal sends it to all of them */
+    weft_fn *initializer; /* run by each worker as it starts; a failure breaks the pool */
+    const void *arg;      /* of the initializer, copied once (arg_size 0: the pointer) */
+    size_t arg_size;
+    bool ignore_interrupt; /* workers ignore SIGINT: a terminal sends it to all of them */
     bool break_on_loss; /* a worker that dies breaks the pool (WEFT_EBROKEN_POOL), as in Python */
     void *reserved_[4];
 } weft_process_pool_options;

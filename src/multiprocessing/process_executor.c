@@ -1,0 +1,759 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The process pool, in the process that opened it.
+ *
+ * Futures wait in a private queue; as many as keep the workers busy (`window`) are out at a time:
+ * written into records in the arena and put in the ring, by submit itself while there is room, else
+ * by the manager as results come in. The manager is one thread per pool. It sleeps in poll, on its
+ * wakeup and on the descriptors of its workers' ends; it completes futures, refills the ring,
+ * settles what a dead worker had and starts another.
+ *
+ * The workers are forked when the pool is opened, from the thread that opens it, before the manager
+ * exists; a replacement is forked by the manager.
+ *
+ * `lock` guards the queue, the list of records that are out, the ring's tail and the flags; it is
+ * not held while a future is completed or a process forked. Life is as a thread pool's: ending it
+ * takes a reference, which the manager gives up as the last thing it does.
+ */
+#include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/clock.h"
+#include "core/context.h"
+#include "core/fork.h"
+#include "core/memory.h"
+#include "core/shutdown.h"
+#include "futures/executor.h"
+#include "multiprocessing/pool.h"
+#include "multiprocessing/process.h"
+#include "platform/cpu.h"
+
+enum {
+    PER_WORKER = 8, /* jobs out for each worker */
+    MOST_WORKERS = 256,
+    STILLBORN = 20, /* workers that die one after the other before they are ready: enough */
+    RETRY = 100,    /* milliseconds until a fork that failed is tried again */
+};
+
+typedef struct worker {
+    weft_process *process; /* owned; NULL: none */
+    uint32_t serial;
+} worker;
+
+typedef struct process_pool {
+    weft_executor executor; /* first */
+    size_t max_workers, window;
+    weft_pool_start start; /* the part that all workers have in common */
+    void *arg;             /* the initializer's copy; owned if arg_size > 0 */
+    size_t arg_size;
+    bool break_on_loss;
+    weft_pool_shared *shared; /* in the arena; owned */
+    worker *workers;          /* the manager's, once it runs; owned */
+    uint32_t serials;
+    uint32_t stillborn;
+    pthread_t manager;
+    bool managed;         /* the manager has been started */
+    _Atomic bool joined;  /* somebody joins it, or it is detached */
+    pthread_mutex_t lock; /* guards what follows */
+    weft_future *first, *last;
+    weft_list out; /* records */
+    size_t out_count;
+    bool ending;
+    bool broken;
+    char why[192];  /* it is broken */
+    weft_link link; /* in the list of all pools; guarded by its lock */
+} process_pool;
+
+static struct {
+    weft_ilock lock;
+    weft_list all;
+} pools;
+
+/* ---- jobs out ----------------------------------------------------------------------------------
+ */
+
+static weft_pool_record *new_record(weft_future *future)
+{
+    size_t inside =
+        future->job.arg_size > WEFT_POOL_INSIDE ? future->job.arg_size : (size_t)WEFT_POOL_INSIDE;
+    if (inside > SIZE_MAX / 2)
+        return NULL;
+    weft_pool_record *record = weft_arena_alloc(sizeof *record + inside);
+    if (record == NULL)
+        return NULL;
+    memset(record, 0, sizeof *record);
+    record->future = future;
+    record->fn = future->job.fn;
+    record->arg_size = future->job.arg_size;
+    record->room = inside;
+    if (record->arg_size > 0)
+        memcpy(record->inside, future->job.arg, record->arg_size);
+    else
+        record->pointer = future->job.arg;
+    return record;
+}
+
+/* Lock held. */
+static void put_in_ring(process_pool *pool, weft_pool_record *record)
+{
+    weft_pool_shared *shared = pool->shared;
+    uint32_t tail = atomic_load_explicit(&shared->tail, memory_order_relaxed);
+    atomic_store_explicit(&record->state, WEFT_JOB_QUEUED, memory_order_relaxed);
+    atomic_store_explicit(&shared->ring[tail & (WEFT_POOL_RING - 1)], record, memory_order_relaxed);
+    /* release: with the record */
+    atomic_store_explicit(&shared->tail, tail + 1, memory_order_release);
+}
+
+/* Lock held. A begun future goes out. Errors: -ENOMEM. */
+static int send_out(process_pool *pool, weft_future *future)
+{
+    weft_pool_record *record = new_record(future);
+    if (record == NULL)
+        return -ENOMEM;
+    weft_list_append(&pool->out, &record->link);
+    pool->out_count++;
+    put_in_ring(pool, record);
+    return 0;
+}
+
+static void fail(weft_future *future, int code, const char *message)
+{
+    if (weft_future_begin(future))
+        weft_future_fail(future, code, message);
+    else
+        weft_handle_drop(&future->job.handle);
+}
+
+static void fail_queue(weft_future *future, int code, const char *message)
+{
+    while (future != NULL) {
+        weft_future *next = future->next;
+        fail(future, code, message);
+        future = next;
+    }
+}
+
+/* Lock held. */
+static weft_future *take_queue(process_pool *pool)
+{
+    weft_future *queue = pool->first;
+    pool->first = pool->last = NULL;
+    return queue;
+}
+
+/* From the queue into the ring, as many as are allowed out. */
+static void refill(process_pool *pool)
+{
+    uint32_t sent = 0;
+    pthread_mutex_lock(&pool->lock);
+    while (pool->first != NULL && pool->out_count < pool->window) {
+        weft_future *future = pool->first;
+        pool->first = future->next;
+        int r = 0;
+        bool begun = weft_future_begin(future);
+        if (begun)
+            r = send_out(pool, future);
+        if (begun && r == 0) {
+            sent++;
+            continue;
+        }
+        pthread_mutex_unlock(&pool->lock);
+        if (begun)
+            weft_future_fail(future, r, "no shared memory for the job");
+        else
+            weft_handle_drop(&future->job.handle);
+        pthread_mutex_lock(&pool->lock);
+    }
+    pthread_mutex_unlock(&pool->lock);
+    if (sent > 0)
+        weft_pool_wake(pool->shared, sent);
+}
+
+/* ---- jobs back ---------------------------------------------------------------------------------
+ */
+
+static void take_off(process_pool *pool, weft_pool_record *record)
+{
+    pthread_mutex_lock(&pool->lock);
+    weft_list_remove(&record->link);
+    pool->out_count--;
+    pthread_mutex_unlock(&pool->lock);
+}
+
+/* The record is off the list, and nobody else's. */
+static void free_record(weft_pool_record *record)
+{
+    void *block = atomic_load(&record->block);
+    if (block != NULL)
+        weft_arena_free(block);
+    weft_arena_free(record);
+}
+
+static void complete_failed(process_pool *pool, weft_pool_record *record, int code,
+                            const char *message)
+{
+    weft_future *future = record->future;
+    take_off(pool, record);
+    free_record(record);
+    weft_future_fail(future, code, message);
+}
+
+static void complete_done(process_pool *pool, weft_pool_record *record)
+{
+    weft_future *future = record->future;
+    const void *block = atomic_load(&record->block);
+    const void *bytes = block != NULL ? block : record->inside;
+    char message[WEFT_MESSAGE_SIZE] = "";
+    if (record->code < 0) {
+        size_t size =
+            record->message_size < sizeof message ? record->message_size : sizeof message - 1;
+        memcpy(message, bytes, size);
+        weft_job_set_outcome(&future->job, record->code, message, NULL, 0);
+    } else {
+        weft_job_set_outcome(&future->job, record->code, NULL, record->has_data ? bytes : NULL,
+                             record->data_size);
+    }
+    take_off(pool, record);
+    free_record(record);
+    weft_job_complete(&future->job);
+    weft_handle_drop(&future->job.handle);
+}
+
+static void settle(process_pool *pool, weft_pool_record *record)
+{
+    if ((atomic_load(&record->state) & 0xff) == WEFT_JOB_DROPPED)
+        complete_failed(pool, record, -ECANCELED, "cancelled: the pool has been shut down");
+    else
+        complete_done(pool, record);
+}
+
+static void take_results(process_pool *pool)
+{
+    weft_pool_record *newest = atomic_exchange(&pool->shared->results, NULL);
+    weft_pool_record *oldest = NULL;
+    while (newest != NULL) {
+        weft_pool_record *next = newest->next;
+        newest->next = oldest;
+        oldest = newest;
+        newest = next;
+    }
+    while (oldest != NULL) {
+        weft_pool_record *next = oldest->next;
+        settle(pool, oldest);
+        oldest = next;
+    }
+}
+
+/* ---- workers -----------------------------------------------------------------------------------
+ */
+
+static int start_worker(process_pool *pool, size_t index)
+{
+    worker *of = &pool->workers[index];
+    weft_pool_start start = pool->start;
+    start.seat = &pool->shared->seats[index];
+    start.serial = of->serial = ++pool->serials;
+    return weft_process_launch(&of->process, weft_pool_work, &start, sizeof start, NULL, false);
+}
+
+/* Errors: what the fork said, where no worker is left. */
+static int start_missing(process_pool *pool)
+{
+    int r = 0;
+    size_t alive = 0;
+    for (size_t i = 0; i < pool->max_workers; i++) {
+        if (pool->workers[i].process == NULL && r == 0)
+            r = start_worker(pool, i);
+        alive += pool->workers[i].process != NULL;
+    }
+    return alive == 0 ? r : 0;
+}
+
+/* Ends it with everything in it; the manager's. */
+static void break_pool(process_pool *pool, const char *why)
+{
+    weft_link *link;
+    pthread_mutex_lock(&pool->lock);
+    if (!pool->broken)
+        snprintf(pool->why, sizeof pool->why, "%s", why);
+    pool->broken = true;
+    weft_future *queue = take_queue(pool);
+    pthread_mutex_unlock(&pool->lock);
+    for (size_t i = 0; i < pool->max_workers; i++) {
+        weft_process *process = pool->workers[i].process;
+        if (process == NULL)
+            continue;
+        (void)weft_childexit_kill(&process->exit, SIGKILL);
+        (void)weft_handle_wait(&process->job.handle, WEFT_INSTANT_NEVER);
+        weft_handle_drop(&process->job.handle);
+        pool->workers[i].process = NULL;
+    }
+    take_results(pool);
+    while ((link = weft_list_first(&pool->out)) != NULL)
+        complete_failed(pool, WEFT_CONTAINER(link, weft_pool_record, link), WEFT_EBROKEN_POOL,
+                        pool->why);
+    fail_queue(queue, WEFT_EBROKEN_POOL, pool->why);
+}
+
+/* What the dead worker had; NULL: nothing that is still out. */
+static weft_pool_record *record_of(process_pool *pool, size_t index)
+{
+    weft_pool_record *named = atomic_load(&pool->shared->seats[index].record);
+    weft_pool_record *found = NULL;
+    pthread_mutex_lock(&pool->lock);
+    for (weft_link *link = weft_list_first(&pool->out); link != NULL && found == NULL;
+         link = weft_list_next(&pool->out, link)) {
+        weft_pool_record *record = WEFT_CONTAINER(link, weft_pool_record, link);
+        if (record == named)
+            found = record;
+    }
+    pthread_mutex_unlock(&pool->lock);
+    if (found != NULL && atomic_load(&found->state) >> 8 != pool->workers[index].serial)
+        found = NULL;
+    return found;
+}
+
+static void put_back(process_pool *pool, weft_pool_record *record)
+{
+    pthread_mutex_lock(&pool->lock);
+    put_in_ring(pool, record);
+    pthread_mutex_unlock(&pool->lock);
+}
+
+static void lose(process_pool *pool, size_t index, weft_pool_record *record)
+{
+    weft_process *process = pool->workers[index].process;
+    char end[64], message[256];
+    weft_process_end_text(process->exitcode, end, sizeof end);
+    snprintf(message, sizeof message, "worker '%.100s' %s while it ran the job",
+             weft_handle_name_of(&process->job.handle), end);
+    complete_failed(pool, record, WEFT_EWORKER_LOST, message);
+}
+
+/* Everything it pushed has been taken. */
+static void settle_record(process_pool *pool, size_t index)
+{
+    weft_pool_lock_ring(pool->shared); /* completes its claim, if it died in it */
+    weft_robust_release(&pool->shared->take_lock);
+    weft_pool_record *record = record_of(pool, index);
+    if (record == NULL)
+        return;
+    switch (atomic_load(&record->state) & 0xff) {
+    case WEFT_JOB_TAKEN:
+        put_back(pool, record);
+        break;
+    case WEFT_JOB_RUNNING:
+        lose(pool, index, record);
+        break;
+    default:
+        settle(pool, record);
+    }
+}
+
+static void bury(process_pool *pool, size_t index)
+{
+    worker *of = &pool->workers[index];
+    weft_pool_seat *seat = &pool->shared->seats[index];
+    int refused = atomic_load(&seat->refused);
+    char why[192] = "";
+    take_results(pool);
+    settle_record(pool, index);
+    if (atomic_load(&seat->sleeping) != 0)
+        atomic_fetch_sub(&pool->shared->sleepers, 1);
+    pool->stillborn = atomic_load(&seat->ready) != 0 ? 0 : pool->stillborn + 1;
+    if (refused < 0) {
+        seat->why[sizeof seat->why - 1] = '\0';
+        snprintf(why, sizeof why, "the pool's initializer has failed: %s", seat->why);
+    } else if (atomic_load(&pool->shared->closing) == 0 &&
+               (pool->break_on_loss || pool->stillborn >= STILLBORN)) {
+        char end[64];
+        weft_process_end_text(of->process->exitcode, end, sizeof end);
+        snprintf(why, sizeof why, "worker '%.80s' %s",
+                 weft_handle_name_of(&of->process->job.handle), end);
+    }
+    weft_handle_drop(&of->process->job.handle);
+    of->process = NULL;
+    memset(seat, 0, sizeof *seat);
+    weft_pool_wake(pool->shared, UINT32_MAX); /* a wake-up may have died with it */
+    if (why[0] != '\0')
+        break_pool(pool, why);
+}
+
+/* ---- the manager -------------------------------------------------------------------------------
+ */
+
+/* How many workers live; buries those that do not. */
+static size_t look_at_workers(process_pool *pool)
+{
+    size_t alive = 0;
+    for (size_t i = 0; i < pool->max_workers; i++) {
+        weft_process *process = pool->workers[i].process;
+        if (process == NULL)
+            continue;
+        weft_process_look(process);
+        if (weft_handle_done(&process->job.handle))
+            bury(pool, i);
+    }
+    for (size_t i = 0; i < pool->max_workers; i++)
+        alive += pool->workers[i].process != NULL;
+    return alive;
+}
+
+static void sleep_until_something(process_pool *pool, int milliseconds)
+{
+    struct pollfd fds[MOST_WORKERS + 1];
+    nfds_t count = 0;
+    atomic_store(&pool->shared->manager_sleeps, 1);
+    /* seq_cst: after it said that it sleeps */
+    if (atomic_load(&pool->shared->results) != NULL)
+        milliseconds = 0;
+    fds[count++] = (struct pollfd){.fd = pool->start.wakeup.read_fd, .events = POLLIN};
+    for (size_t i = 0; i < pool->max_workers; i++)
+        if (pool->workers[i].process != NULL)
+            fds[count++] =
+                (struct pollfd){.fd = pool->workers[i].process->exit.fd, .events = POLLIN};
+    if (poll(fds, count, milliseconds) > 0 && fds[0].revents != 0)
+        weft_wakeup_drain(&pool->start.wakeup);
+    atomic_store(&pool->shared->manager_sleeps, 0);
+}
+
+/* Whether all is done and no more comes. */
+static bool is_over(process_pool *pool)
+{
+    pthread_mutex_lock(&pool->lock);
+    bool over = pool->ending && pool->first == NULL && pool->out_count == 0;
+    pthread_mutex_unlock(&pool->lock);
+    return over;
+}
+
+static void close_ring(process_pool *pool)
+{
+    if (atomic_exchange(&pool->shared->closing, 1) == 0)
+        weft_pool_wake(pool->shared, UINT32_MAX);
+}
+
+static void complete_end(process_pool *pool)
+{
+    weft_ilock_acquire(&pools.lock);
+    weft_list_remove(&pool->link);
+    weft_ilock_release(&pools.lock);
+    weft_handle_complete(&pool->executor.handle);
+    weft_handle_drop(&pool->executor.handle);
+}
+
+static void *manage(void *arg)
+{
+    process_pool *pool = arg;
+    for (;;) {
+        int r = 0, timeout = -1;
+        size_t alive = look_at_workers(pool);
+        take_results(pool);
+        refill(pool);
+        bool over = is_over(pool);
+        if (over)
+            close_ring(pool);
+        if (over && alive == 0)
+            break;
+        if (!over && !pool->broken && alive < pool->max_workers) {
+            r = start_missing(pool);
+            timeout = RETRY;
+        }
+        if (r < 0)
+            break_pool(pool, "no worker can be started");
+        else
+            sleep_until_something(pool, over ? RETRY : timeout);
+    }
+    complete_end(pool);
+    return NULL;
+}
+
+static void wake_manager(process_pool *pool)
+{
+    weft_wakeup_signal(&pool->start.wakeup);
+}
+
+/* ---- the executor's table ----------------------------------------------------------------------
+ */
+
+static int refuse(process_pool *pool)
+{
+    if (pool->broken)
+        return weft_error(WEFT_EBROKEN_POOL, "submit: %s", pool->why);
+    return weft_error(WEFT_ESHUTDOWN, "submit: the pool has been shut down");
+}
+
+static int submit(weft_executor *executor, weft_future *future)
+{
+    process_pool *pool = (process_pool *)executor;
+    bool sent = false;
+    int r = 0;
+    if (future->job.arg != NULL && future->job.arg_size == 0 && !weft_is_shared(future->job.arg))
+        return weft_error(-EINVAL, "submit: the pointer does not lead into shared memory "
+                                   "(weft_shared_alloc), so the worker would have a copy at best");
+    pthread_mutex_lock(&pool->lock);
+    if (pool->ending || pool->broken) {
+        r = refuse(pool);
+    } else if (pool->first == NULL && pool->out_count < pool->window) {
+        (void)weft_future_begin(future);
+        r = send_out(pool, future);
+        sent = r == 0;
+    } else {
+        future->next = NULL;
+        if (pool->first == NULL)
+            pool->first = future;
+        else
+            pool->last->next = future;
+        pool->last = future;
+    }
+    pthread_mutex_unlock(&pool->lock);
+    if (sent)
+        weft_pool_wake(pool->shared, 1);
+    return r;
+}
+
+/* Lock held. What no worker has taken is not to be run any more. */
+static void cancel_ring(process_pool *pool)
+{
+    for (weft_link *link = weft_list_first(&pool->out); link != NULL;
+         link = weft_list_next(&pool->out, link)) {
+        uint64_t queued = WEFT_JOB_QUEUED;
+        (void)atomic_compare_exchange_strong(&WEFT_CONTAINER(link, weft_pool_record, link)->state,
+                                             &queued, WEFT_JOB_CANCELLED);
+    }
+}
+
+static void end_pool(process_pool *pool, weft_shutdown_mode mode)
+{
+    weft_future *dropped = NULL;
+    pthread_mutex_lock(&pool->lock);
+    if (!pool->ending)
+        weft_handle_hold(&pool->executor.handle);
+    pool->ending = true;
+    if (mode == WEFT_SHUTDOWN_IMMEDIATE) {
+        dropped = take_queue(pool);
+        cancel_ring(pool);
+    }
+    pthread_mutex_unlock(&pool->lock);
+    fail_queue(dropped, -ECANCELED, "cancelled: the pool has been shut down");
+    wake_manager(pool);
+}
+
+static void join_manager(process_pool *pool)
+{
+    if (!atomic_exchange(&pool->joined, true))
+        pthread_join(pool->manager, NULL);
+}
+
+static int shutdown(weft_executor *executor, weft_shutdown_mode mode, weft_instant deadline)
+{
+    process_pool *pool = (process_pool *)executor;
+    if (deadline != WEFT_INSTANT_NOW && pthread_equal(pthread_self(), pool->manager))
+        return weft_error(-EDEADLK, "shut down: called by what completes the pool's jobs");
+    if (!weft_handle_done(&executor->handle))
+        end_pool(pool, mode);
+    if (deadline == WEFT_INSTANT_NOW)
+        return 0;
+    int r = weft_handle_wait(&executor->handle, deadline);
+    if (r == 0)
+        join_manager(pool);
+    return r;
+}
+
+static size_t width(weft_executor *executor)
+{
+    return ((process_pool *)executor)->window;
+}
+
+static const weft_executor_methods methods = {
+    .submit = submit, .shutdown = shutdown, .width = width};
+
+/* ---- life --------------------------------------------------------------------------------------
+ */
+
+static void free_pool(process_pool *pool)
+{
+    if (pool->managed && !atomic_exchange(&pool->joined, true)) {
+        if (pthread_equal(pthread_self(), pool->manager))
+            pthread_detach(pool->manager);
+        else
+            pthread_join(pool->manager, NULL);
+    }
+    weft_wakeup_close(&pool->start.wakeup);
+    if (pool->arg_size > 0)
+        weft_dealloc(pool->arg);
+    weft_arena_free(pool->shared);
+    weft_dealloc(pool->workers);
+    pthread_mutex_destroy(&pool->lock);
+    weft_handle_clear(&pool->executor.handle);
+    weft_dealloc(pool);
+}
+
+static void finalize(weft_handle *handle)
+{
+    process_pool *pool = (process_pool *)handle;
+    if (weft_handle_done(handle) || !pool->managed) {
+        free_pool(pool);
+        return;
+    }
+    /* the last release without a shutdown: the handle lives until its workers have ended */
+    weft_handle_hold(handle);
+    end_pool(pool, WEFT_SHUTDOWN_DRAIN);
+    weft_handle_drop(handle);
+}
+
+static _Atomic uint32_t numbers;
+static const weft_kind pool_kind = {.name = weft_executor_kind_name,
+                                    .prefix = "ProcessPool",
+                                    .numbers = &numbers,
+                                    .finalize = finalize};
+
+static int shut_down_all(weft_instant deadline)
+{
+    for (;;) {
+        weft_ilock_acquire(&pools.lock);
+        weft_link *link = weft_list_first(&pools.all);
+        process_pool *pool = link != NULL ? WEFT_CONTAINER(link, process_pool, link) : NULL;
+        if (pool != NULL)
+            weft_handle_hold(&pool->executor.handle);
+        weft_ilock_release(&pools.lock);
+        if (pool == NULL)
+            return 0;
+        int r = shutdown(&pool->executor, WEFT_SHUTDOWN_DRAIN, deadline);
+        if (r == -ETIMEDOUT)
+            r = weft_error(r, "shut down: pool '%s' still runs",
+                           weft_handle_name_of(&pool->executor.handle));
+        weft_handle_drop(&pool->executor.handle);
+        if (r < 0)
+            return r;
+    }
+}
+
+static weft_shutdown_step shutdown_step = {.stage = WEFT_STAGE_EXECUTORS, .run = shut_down_all};
+
+static void before_fork(void)
+{
+    weft_ilock_acquire(&pools.lock);
+}
+
+static void after_fork(void)
+{
+    weft_ilock_release(&pools.lock);
+}
+
+/* The parent's pools have no manager here. */
+static void after_fork_child(void)
+{
+    pools.all = (weft_list){0};
+    after_fork();
+}
+
+static weft_fork_hooks fork_hooks = {before_fork, after_fork, after_fork_child, NULL};
+static pthread_once_t registered = PTHREAD_ONCE_INIT;
+
+static void register_fork(void)
+{
+    weft_fork_register(&fork_hooks);
+}
+
+static int set_up(process_pool *pool, const weft_process_pool_options *options)
+{
+    pool->max_workers = options->max_workers > 0 ? options->max_workers : (size_t)weft_cpu_count();
+    pool->window = pool->max_workers * PER_WORKER;
+    pool->break_on_loss = options->break_on_loss;
+    pool->arg = (void *)(uintptr_t)options->arg;
+    pool->workers = weft_calloc(pool->max_workers, sizeof *pool->workers);
+    if (pool->workers == NULL)
+        return -ENOMEM;
+    if (options->arg_size > 0) {
+        pool->arg = weft_memdup(options->arg, options->arg_size);
+        if (pool->arg == NULL)
+            return -ENOMEM;
+        pool->arg_size = options->arg_size;
+    }
+    size_t size = sizeof *pool->shared + pool->max_workers * sizeof pool->shared->seats[0];
+    pool->shared = weft_shared_alloc((size + 63) / 64 * 64);
+    if (pool->shared == NULL)
+        return -ENOMEM;
+    int r = weft_wakeup_open(&pool->start.wakeup);
+    if (r == 0 && options->name != NULL)
+        r = weft_handle_rename(&pool->executor.handle, options->name);
+    pool->start.shared = pool->shared;
+    pool->start.parent = (int)getpid();
+    pool->start.initializer = options->initializer;
+    pool->start.arg = pool->arg;
+    pool->start.ignore_interrupt = options->ignore_interrupt;
+    pthread_sigmask(SIG_SETMASK, NULL, &pool->start.mask);
+    return r;
+}
+
+static int start_manager(process_pool *pool)
+{
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int r = -pthread_create(&pool->manager, NULL, manage, pool);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pool->managed = r == 0;
+    return r;
+}
+
+static int start_all(process_pool *pool)
+{
+    int r = 0;
+    for (size_t i = 0; i < pool->max_workers && r == 0; i++)
+        r = start_worker(pool, i);
+    if (r == 0) {
+        weft_ilock_acquire(&pools.lock);
+        weft_list_append(&pools.all, &pool->link);
+        weft_ilock_release(&pools.lock);
+        r = start_manager(pool);
+        if (r < 0) {
+            weft_ilock_acquire(&pools.lock);
+            weft_list_remove(&pool->link);
+            weft_ilock_release(&pools.lock);
+        }
+    }
+    if (r < 0)
+        break_pool(pool, "it could not be started");
+    return r;
+}
+
+int weft_process_pool_open(weft_executor **pool, const weft_process_pool_options *options)
+{
+    static const weft_process_pool_options defaults;
+    if (pool == NULL)
+        return weft_error(-EINVAL, "open a process pool: nowhere to put it");
+    *pool = NULL;
+    if (options == NULL)
+        options = &defaults;
+    if (options->max_workers > MOST_WORKERS)
+        return weft_error(-EINVAL, "open a process pool: %zu workers; at most %d can be",
+                          options->max_workers, MOST_WORKERS);
+    if (weft_process_self != NULL && weft_process_self->daemon)
+        return weft_error(WEFT_EINVALID_STATE, "open a process pool: '%s' is a daemon",
+                          weft_handle_name_of(&weft_process_self->job.handle));
+    if (weft_context_self() == NULL)
+        return -ENOMEM;
+    pthread_once(&registered, register_fork);
+    weft_shutdown_register(&shutdown_step);
+    process_pool *made = weft_calloc(1, sizeof *made);
+    if (made == NULL)
+        return weft_error(-ENOMEM, "open a process pool: no memory");
+    weft_handle_init(&made->executor.handle, &pool_kind);
+    made->executor.methods = &methods;
+    made->start.wakeup = (weft_wakeup){-1, -1};
+    pthread_mutex_init(&made->lock, NULL);
+    int r = set_up(made, options);
+    if (r == 0)
+        r = start_all(made);
+    if (r < 0) {
+        weft_error(r, "open a process pool: %s", weft_strerror(r));
+        free_pool(made);
+        return r;
+    }
+    *pool = &made->executor;
+    return 0;
+}
