@@ -16,6 +16,7 @@
 #include <weft/futures.h>
 #include <weft/handle.h>
 #include <weft/multiprocessing.h>
+#include <weft/net.h>
 #include <weft/queue.h>
 #include <weft/signal.h>
 #include <weft/stream.h>

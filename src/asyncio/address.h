@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * address: host and port as a socket address. Nothing is looked up.
+ */
+#ifndef WEFT_ASYNCIO_ADDRESS_H
+#define WEFT_ASYNCIO_ADDRESS_H
+
+#include <sys/socket.h>
+
+typedef struct weft_socket_address {
+    struct sockaddr_storage storage;
+    socklen_t size;
+} weft_socket_address;
+
+/* host NULL: any address. `what` begins the message. Errors: -EINVAL, -ENOTSUP. */
+int weft_socket_address_set(weft_socket_address *address, const char *host, int port,
+                            const char *what);
+
+/* The port of an address; -EINVAL where it has none. */
+int weft_socket_address_port(const weft_socket_address *address);
+
+#endif
