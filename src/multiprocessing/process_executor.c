@@ -32,7 +32,7 @@
 #include "platform/cpu.h"
 
 enum {
-    PER_WORKER = 8, /* jobs out for each worker */
+    PER_WORKER = 64, /* jobs out for each worker */
     MOST_WORKERS = 256,
     STILLBORN = 20, /* workers that die one after the other before they are ready: enough */
     RETRY = 100,    /* milliseconds until a fork that failed is tried again */
@@ -662,6 +662,8 @@ static int set_up(process_pool *pool, const weft_process_pool_options *options)
 {
     pool->max_workers = options->max_workers > 0 ? options->max_workers : (size_t)weft_cpu_count();
     pool->window = pool->max_workers * PER_WORKER;
+    if (pool->window > WEFT_POOL_RING / 2) /* the rest is for jobs that come back from the dead */
+        pool->window = WEFT_POOL_RING / 2;
     pool->break_on_loss = options->break_on_loss;
     pool->arg = (void *)(uintptr_t)options->arg;
     pool->workers = weft_calloc(pool->max_workers, sizeof *pool->workers);
