@@ -32,8 +32,12 @@ bool weft_future_begin(weft_future *future)
 int weft_future_cancel(weft_future *future, bool running)
 {
     weft_handle *handle = &future->job.handle;
-    if (!weft_future_begin(future))
-        return running ? weft_job_cancel(handle) : 0;
+    if (!weft_future_begin(future)) {
+        if (future->withdraw == NULL || !future->withdraw(future))
+            return running ? weft_job_cancel(handle) : 0;
+        weft_future_fail(future, -ECANCELED, "cancelled");
+        return 1;
+    }
     /* a waiter may release its reference before the completion is over */
     weft_handle_hold(handle);
     weft_job_set_outcome(&future->job, -ECANCELED, "cancelled", NULL, 0);
@@ -72,6 +76,7 @@ int weft_future_make(weft_future **future, weft_fn *fn, const void *arg, size_t 
     }
     made->next = NULL;
     made->place = NULL;
+    made->withdraw = NULL;
     made->begun = false;
     *future = made;
     return 0;

@@ -13,6 +13,9 @@ struct weft_future {
     weft_job job;      /* first */
     weft_future *next; /* in a queue of the executor that holds it */
     void *place;       /* the executor's own: where it is */
+    /* Set by an executor that can take a begun one back, before it begins it. true: it will not be
+     * run, and is the caller's to complete, with the executor's reference. */
+    bool (*withdraw)(weft_future *future);
     bool begun; /* taken out to run: a cancel is for its context; guarded by job.handle.lock */
 };
 

@@ -2,11 +2,10 @@
 /*
  * The process pool, in the process that opened it.
  *
- * Futures wait in a private queue; as many as keep the workers busy (`window`) are out at a time:
- * written into records in the arena and put in the ring, by submit itself while there is room, else
- * by the manager as results come in. The manager is one thread per pool. It sleeps in poll, on its
- * wakeup and on the descriptors of its workers' ends; it completes futures, refills the ring,
- * settles what a dead worker had and starts another.
+ * Submit itself puts a job in the ring while there is room, else the manager does as results come
+ * in. The manager is one thread per pool. It sleeps in poll, on its wakeup and on the descriptors
+ * of its workers' ends; it completes futures, refills the ring, settles what a dead worker had and
+ * starts another.
  *
  * The workers are forked when the pool is opened, from the thread that opens it, before the manager
  * exists; a replacement is forked by the manager.
@@ -15,8 +14,9 @@
  * not held while a future is completed or a process forked. Life is as a thread pool's: ending it
  * takes a reference, which the manager gives up as the last thing it does.
  */
+#include "multiprocessing/process_executor.h"
+
 #include <poll.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -26,9 +26,6 @@
 #include "core/fork.h"
 #include "core/memory.h"
 #include "core/shutdown.h"
-#include "futures/executor.h"
-#include "multiprocessing/pool.h"
-#include "multiprocessing/process.h"
 #include "platform/cpu.h"
 
 enum {
@@ -38,221 +35,17 @@ enum {
     RETRY = 100,    /* milliseconds until a fork that failed is tried again */
 };
 
-typedef struct worker {
-    weft_process *process; /* owned; NULL: none */
-    uint32_t serial;
-} worker;
-
-typedef struct process_pool {
-    weft_executor executor; /* first */
-    size_t max_workers, window;
-    weft_pool_start start; /* the part that all workers have in common */
-    void *arg;             /* the initializer's copy; owned if arg_size > 0 */
-    size_t arg_size;
-    bool break_on_loss;
-    weft_pool_shared *shared; /* in the arena; owned */
-    worker *workers;          /* the manager's, once it runs; owned */
-    uint32_t serials;
-    uint32_t stillborn;
-    pthread_t manager;
-    bool managed;         /* the manager has been started */
-    _Atomic bool joined;  /* somebody joins it, or it is detached */
-    pthread_mutex_t lock; /* guards what follows */
-    weft_future *first, *last;
-    weft_list out; /* records */
-    size_t out_count;
-    bool ending;
-    bool broken;
-    char why[192];  /* it is broken */
-    weft_link link; /* in the list of all pools; guarded by its lock */
-} process_pool;
-
 static struct {
     weft_ilock lock;
     weft_list all;
 } pools;
 
-/* ---- jobs out ----------------------------------------------------------------------------------
- */
-
-static weft_pool_record *new_record(weft_future *future)
-{
-    size_t inside =
-        future->job.arg_size > WEFT_POOL_INSIDE ? future->job.arg_size : (size_t)WEFT_POOL_INSIDE;
-    if (inside > SIZE_MAX / 2)
-        return NULL;
-    weft_pool_record *record = weft_arena_alloc(sizeof *record + inside);
-    if (record == NULL)
-        return NULL;
-    memset(record, 0, sizeof *record);
-    record->future = future;
-    record->fn = future->job.fn;
-    record->arg_size = future->job.arg_size;
-    record->room = inside;
-    if (record->arg_size > 0)
-        memcpy(record->inside, future->job.arg, record->arg_size);
-    else
-        record->pointer = future->job.arg;
-    return record;
-}
-
-/* Lock held. */
-static void put_in_ring(process_pool *pool, weft_pool_record *record)
-{
-    weft_pool_shared *shared = pool->shared;
-    uint32_t tail = atomic_load_explicit(&shared->tail, memory_order_relaxed);
-    atomic_store_explicit(&record->state, WEFT_JOB_QUEUED, memory_order_relaxed);
-    atomic_store_explicit(&shared->ring[tail & (WEFT_POOL_RING - 1)], record, memory_order_relaxed);
-    /* release: with the record */
-    atomic_store_explicit(&shared->tail, tail + 1, memory_order_release);
-}
-
-/* Lock held. A begun future goes out. Errors: -ENOMEM. */
-static int send_out(process_pool *pool, weft_future *future)
-{
-    weft_pool_record *record = new_record(future);
-    if (record == NULL)
-        return -ENOMEM;
-    weft_list_append(&pool->out, &record->link);
-    pool->out_count++;
-    put_in_ring(pool, record);
-    return 0;
-}
-
-static void fail(weft_future *future, int code, const char *message)
-{
-    if (weft_future_begin(future))
-        weft_future_fail(future, code, message);
-    else
-        weft_handle_drop(&future->job.handle);
-}
-
-static void fail_queue(weft_future *future, int code, const char *message)
-{
-    while (future != NULL) {
-        weft_future *next = future->next;
-        fail(future, code, message);
-        future = next;
-    }
-}
-
-/* Lock held. */
-static weft_future *take_queue(process_pool *pool)
-{
-    weft_future *queue = pool->first;
-    pool->first = pool->last = NULL;
-    return queue;
-}
-
-/* From the queue into the ring, as many as are allowed out. */
-static void refill(process_pool *pool)
-{
-    uint32_t sent = 0;
-    pthread_mutex_lock(&pool->lock);
-    while (pool->first != NULL && pool->out_count < pool->window) {
-        weft_future *future = pool->first;
-        pool->first = future->next;
-        int r = 0;
-        bool begun = weft_future_begin(future);
-        if (begun)
-            r = send_out(pool, future);
-        if (begun && r == 0) {
-            sent++;
-            continue;
-        }
-        pthread_mutex_unlock(&pool->lock);
-        if (begun)
-            weft_future_fail(future, r, "no shared memory for the job");
-        else
-            weft_handle_drop(&future->job.handle);
-        pthread_mutex_lock(&pool->lock);
-    }
-    pthread_mutex_unlock(&pool->lock);
-    if (sent > 0)
-        weft_pool_wake(pool->shared, sent);
-}
-
-/* ---- jobs back ---------------------------------------------------------------------------------
- */
-
-static void take_off(process_pool *pool, weft_pool_record *record)
-{
-    pthread_mutex_lock(&pool->lock);
-    weft_list_remove(&record->link);
-    pool->out_count--;
-    pthread_mutex_unlock(&pool->lock);
-}
-
-/* The record is off the list, and nobody else's. */
-static void free_record(weft_pool_record *record)
-{
-    void *block = atomic_load(&record->block);
-    if (block != NULL)
-        weft_arena_free(block);
-    weft_arena_free(record);
-}
-
-static void complete_failed(process_pool *pool, weft_pool_record *record, int code,
-                            const char *message)
-{
-    weft_future *future = record->future;
-    take_off(pool, record);
-    free_record(record);
-    weft_future_fail(future, code, message);
-}
-
-static void complete_done(process_pool *pool, weft_pool_record *record)
-{
-    weft_future *future = record->future;
-    const void *block = atomic_load(&record->block);
-    const void *bytes = block != NULL ? block : record->inside;
-    char message[WEFT_MESSAGE_SIZE] = "";
-    if (record->code < 0) {
-        size_t size =
-            record->message_size < sizeof message ? record->message_size : sizeof message - 1;
-        memcpy(message, bytes, size);
-        weft_job_set_outcome(&future->job, record->code, message, NULL, 0);
-    } else {
-        weft_job_set_outcome(&future->job, record->code, NULL, record->has_data ? bytes : NULL,
-                             record->data_size);
-    }
-    take_off(pool, record);
-    free_record(record);
-    weft_job_complete(&future->job);
-    weft_handle_drop(&future->job.handle);
-}
-
-static void settle(process_pool *pool, weft_pool_record *record)
-{
-    if ((atomic_load(&record->state) & 0xff) == WEFT_JOB_DROPPED)
-        complete_failed(pool, record, -ECANCELED, "cancelled: the pool has been shut down");
-    else
-        complete_done(pool, record);
-}
-
-static void take_results(process_pool *pool)
-{
-    weft_pool_record *newest = atomic_exchange(&pool->shared->results, NULL);
-    weft_pool_record *oldest = NULL;
-    while (newest != NULL) {
-        weft_pool_record *next = newest->next;
-        newest->next = oldest;
-        oldest = newest;
-        newest = next;
-    }
-    while (oldest != NULL) {
-        weft_pool_record *next = oldest->next;
-        settle(pool, oldest);
-        oldest = next;
-    }
-}
-
 /* ---- workers -----------------------------------------------------------------------------------
  */
 
-static int start_worker(process_pool *pool, size_t index)
+static int start_worker(weft_process_pool *pool, size_t index)
 {
-    worker *of = &pool->workers[index];
+    weft_pool_worker *of = &pool->workers[index];
     weft_pool_start start = pool->start;
     start.seat = &pool->shared->seats[index];
     start.serial = of->serial = ++pool->serials;
@@ -260,7 +53,7 @@ static int start_worker(process_pool *pool, size_t index)
 }
 
 /* Errors: what the fork said, where no worker is left. */
-static int start_missing(process_pool *pool)
+static int start_missing(weft_process_pool *pool)
 {
     int r = 0;
     size_t alive = 0;
@@ -273,14 +66,14 @@ static int start_missing(process_pool *pool)
 }
 
 /* Ends it with everything in it; the manager's. */
-static void break_pool(process_pool *pool, const char *why)
+static void break_pool(weft_process_pool *pool, const char *why)
 {
     weft_link *link;
     pthread_mutex_lock(&pool->lock);
     if (!pool->broken)
         snprintf(pool->why, sizeof pool->why, "%s", why);
     pool->broken = true;
-    weft_future *queue = take_queue(pool);
+    weft_future *queue = weft_pool_take_queue(pool);
     pthread_mutex_unlock(&pool->lock);
     for (size_t i = 0; i < pool->max_workers; i++) {
         weft_process *process = pool->workers[i].process;
@@ -291,15 +84,15 @@ static void break_pool(process_pool *pool, const char *why)
         weft_handle_drop(&process->job.handle);
         pool->workers[i].process = NULL;
     }
-    take_results(pool);
+    weft_pool_take_results(pool);
     while ((link = weft_list_first(&pool->out)) != NULL)
-        complete_failed(pool, WEFT_CONTAINER(link, weft_pool_record, link), WEFT_EBROKEN_POOL,
-                        pool->why);
-    fail_queue(queue, WEFT_EBROKEN_POOL, pool->why);
+        weft_pool_fail_record(pool, WEFT_CONTAINER(link, weft_pool_record, link), WEFT_EBROKEN_POOL,
+                              pool->why);
+    weft_pool_fail_queue(queue, WEFT_EBROKEN_POOL, pool->why);
 }
 
 /* What the dead worker had; NULL: nothing that is still out. */
-static weft_pool_record *record_of(process_pool *pool, size_t index)
+static weft_pool_record *record_of(weft_process_pool *pool, size_t index)
 {
     weft_pool_record *named = atomic_load(&pool->shared->seats[index].record);
     weft_pool_record *found = NULL;
@@ -316,25 +109,25 @@ static weft_pool_record *record_of(process_pool *pool, size_t index)
     return found;
 }
 
-static void put_back(process_pool *pool, weft_pool_record *record)
+static void put_back(weft_process_pool *pool, weft_pool_record *record)
 {
     pthread_mutex_lock(&pool->lock);
-    put_in_ring(pool, record);
+    weft_pool_put(pool, record);
     pthread_mutex_unlock(&pool->lock);
 }
 
-static void lose(process_pool *pool, size_t index, weft_pool_record *record)
+static void lose(weft_process_pool *pool, size_t index, weft_pool_record *record)
 {
     weft_process *process = pool->workers[index].process;
     char end[64], message[256];
     weft_process_end_text(process->exitcode, end, sizeof end);
     snprintf(message, sizeof message, "worker '%.100s' %s while it ran the job",
              weft_handle_name_of(&process->job.handle), end);
-    complete_failed(pool, record, WEFT_EWORKER_LOST, message);
+    weft_pool_fail_record(pool, record, WEFT_EWORKER_LOST, message);
 }
 
 /* Everything it pushed has been taken. */
-static void settle_record(process_pool *pool, size_t index)
+static void settle_record(weft_process_pool *pool, size_t index)
 {
     weft_pool_lock_ring(pool->shared); /* completes its claim, if it died in it */
     weft_robust_release(&pool->shared->take_lock);
@@ -349,17 +142,17 @@ static void settle_record(process_pool *pool, size_t index)
         lose(pool, index, record);
         break;
     default:
-        settle(pool, record);
+        weft_pool_settle(pool, record);
     }
 }
 
-static void bury(process_pool *pool, size_t index)
+static void bury(weft_process_pool *pool, size_t index)
 {
-    worker *of = &pool->workers[index];
+    weft_pool_worker *of = &pool->workers[index];
     weft_pool_seat *seat = &pool->shared->seats[index];
     int refused = atomic_load(&seat->refused);
     char why[192] = "";
-    take_results(pool);
+    weft_pool_take_results(pool);
     settle_record(pool, index);
     if (atomic_load(&seat->sleeping) != 0)
         atomic_fetch_sub(&pool->shared->sleepers, 1);
@@ -386,7 +179,7 @@ static void bury(process_pool *pool, size_t index)
  */
 
 /* How many workers live; buries those that do not. */
-static size_t look_at_workers(process_pool *pool)
+static size_t look_at_workers(weft_process_pool *pool)
 {
     size_t alive = 0;
     for (size_t i = 0; i < pool->max_workers; i++) {
@@ -402,7 +195,7 @@ static size_t look_at_workers(process_pool *pool)
     return alive;
 }
 
-static void sleep_until_something(process_pool *pool, int milliseconds)
+static void sleep_until_something(weft_process_pool *pool, int milliseconds)
 {
     struct pollfd fds[MOST_WORKERS + 1];
     nfds_t count = 0;
@@ -421,7 +214,7 @@ static void sleep_until_something(process_pool *pool, int milliseconds)
 }
 
 /* Whether all is done and no more comes. */
-static bool is_over(process_pool *pool)
+static bool is_over(weft_process_pool *pool)
 {
     pthread_mutex_lock(&pool->lock);
     bool over = pool->ending && pool->first == NULL && pool->out_count == 0;
@@ -429,13 +222,13 @@ static bool is_over(process_pool *pool)
     return over;
 }
 
-static void close_ring(process_pool *pool)
+static void close_ring(weft_process_pool *pool)
 {
     if (atomic_exchange(&pool->shared->closing, 1) == 0)
         weft_pool_wake(pool->shared, UINT32_MAX);
 }
 
-static void complete_end(process_pool *pool)
+static void complete_end(weft_process_pool *pool)
 {
     weft_ilock_acquire(&pools.lock);
     weft_list_remove(&pool->link);
@@ -446,12 +239,12 @@ static void complete_end(process_pool *pool)
 
 static void *manage(void *arg)
 {
-    process_pool *pool = arg;
+    weft_process_pool *pool = arg;
     for (;;) {
         int r = 0, timeout = -1;
         size_t alive = look_at_workers(pool);
-        take_results(pool);
-        refill(pool);
+        weft_pool_take_results(pool);
+        weft_pool_refill(pool);
         bool over = is_over(pool);
         if (over)
             close_ring(pool);
@@ -470,7 +263,7 @@ static void *manage(void *arg)
     return NULL;
 }
 
-static void wake_manager(process_pool *pool)
+static void wake_manager(weft_process_pool *pool)
 {
     weft_wakeup_signal(&pool->start.wakeup);
 }
@@ -478,7 +271,7 @@ static void wake_manager(process_pool *pool)
 /* ---- the executor's table ----------------------------------------------------------------------
  */
 
-static int refuse(process_pool *pool)
+static int refuse(weft_process_pool *pool)
 {
     if (pool->broken)
         return weft_error(WEFT_EBROKEN_POOL, "submit: %s", pool->why);
@@ -487,7 +280,7 @@ static int refuse(process_pool *pool)
 
 static int submit(weft_executor *executor, weft_future *future)
 {
-    process_pool *pool = (process_pool *)executor;
+    weft_process_pool *pool = (weft_process_pool *)executor;
     bool sent = false;
     int r = 0;
     if (future->job.arg != NULL && future->job.arg_size == 0 && !weft_is_shared(future->job.arg))
@@ -497,10 +290,12 @@ static int submit(weft_executor *executor, weft_future *future)
     if (pool->ending || pool->broken) {
         r = refuse(pool);
     } else if (pool->first == NULL && pool->out_count < pool->window) {
+        future->withdraw = weft_pool_withdraw;
         (void)weft_future_begin(future);
-        r = send_out(pool, future);
+        r = weft_pool_send_out(pool, future);
         sent = r == 0;
     } else {
+        future->withdraw = weft_pool_withdraw;
         future->next = NULL;
         if (pool->first == NULL)
             pool->first = future;
@@ -515,7 +310,7 @@ static int submit(weft_executor *executor, weft_future *future)
 }
 
 /* Lock held. What no worker has taken is not to be run any more. */
-static void cancel_ring(process_pool *pool)
+static void cancel_ring(weft_process_pool *pool)
 {
     for (weft_link *link = weft_list_first(&pool->out); link != NULL;
          link = weft_list_next(&pool->out, link)) {
@@ -525,7 +320,7 @@ static void cancel_ring(process_pool *pool)
     }
 }
 
-static void end_pool(process_pool *pool, weft_shutdown_mode mode)
+static void end_pool(weft_process_pool *pool, weft_shutdown_mode mode)
 {
     weft_future *dropped = NULL;
     pthread_mutex_lock(&pool->lock);
@@ -533,15 +328,15 @@ static void end_pool(process_pool *pool, weft_shutdown_mode mode)
         weft_handle_hold(&pool->executor.handle);
     pool->ending = true;
     if (mode == WEFT_SHUTDOWN_IMMEDIATE) {
-        dropped = take_queue(pool);
+        dropped = weft_pool_take_queue(pool);
         cancel_ring(pool);
     }
     pthread_mutex_unlock(&pool->lock);
-    fail_queue(dropped, -ECANCELED, "cancelled: the pool has been shut down");
+    weft_pool_fail_queue(dropped, -ECANCELED, "cancelled: the pool has been shut down");
     wake_manager(pool);
 }
 
-static void join_manager(process_pool *pool)
+static void join_manager(weft_process_pool *pool)
 {
     if (!atomic_exchange(&pool->joined, true))
         pthread_join(pool->manager, NULL);
@@ -549,7 +344,7 @@ static void join_manager(process_pool *pool)
 
 static int shutdown(weft_executor *executor, weft_shutdown_mode mode, weft_instant deadline)
 {
-    process_pool *pool = (process_pool *)executor;
+    weft_process_pool *pool = (weft_process_pool *)executor;
     if (deadline != WEFT_INSTANT_NOW && pthread_equal(pthread_self(), pool->manager))
         return weft_error(-EDEADLK, "shut down: called by what completes the pool's jobs");
     if (!weft_handle_done(&executor->handle))
@@ -564,7 +359,7 @@ static int shutdown(weft_executor *executor, weft_shutdown_mode mode, weft_insta
 
 static size_t width(weft_executor *executor)
 {
-    return ((process_pool *)executor)->window;
+    return ((weft_process_pool *)executor)->window;
 }
 
 static const weft_executor_methods methods = {
@@ -573,7 +368,7 @@ static const weft_executor_methods methods = {
 /* ---- life --------------------------------------------------------------------------------------
  */
 
-static void free_pool(process_pool *pool)
+static void free_pool(weft_process_pool *pool)
 {
     if (pool->managed && !atomic_exchange(&pool->joined, true)) {
         if (pthread_equal(pthread_self(), pool->manager))
@@ -593,7 +388,7 @@ static void free_pool(process_pool *pool)
 
 static void finalize(weft_handle *handle)
 {
-    process_pool *pool = (process_pool *)handle;
+    weft_process_pool *pool = (weft_process_pool *)handle;
     if (weft_handle_done(handle) || !pool->managed) {
         free_pool(pool);
         return;
@@ -615,7 +410,8 @@ static int shut_down_all(weft_instant deadline)
     for (;;) {
         weft_ilock_acquire(&pools.lock);
         weft_link *link = weft_list_first(&pools.all);
-        process_pool *pool = link != NULL ? WEFT_CONTAINER(link, process_pool, link) : NULL;
+        weft_process_pool *pool =
+            link != NULL ? WEFT_CONTAINER(link, weft_process_pool, link) : NULL;
         if (pool != NULL)
             weft_handle_hold(&pool->executor.handle);
         weft_ilock_release(&pools.lock);
@@ -658,7 +454,7 @@ static void register_fork(void)
     weft_fork_register(&fork_hooks);
 }
 
-static int set_up(process_pool *pool, const weft_process_pool_options *options)
+static int set_up(weft_process_pool *pool, const weft_process_pool_options *options)
 {
     pool->max_workers = options->max_workers > 0 ? options->max_workers : (size_t)weft_cpu_count();
     pool->window = pool->max_workers * PER_WORKER;
@@ -691,7 +487,7 @@ static int set_up(process_pool *pool, const weft_process_pool_options *options)
     return r;
 }
 
-static int start_manager(process_pool *pool)
+static int start_manager(weft_process_pool *pool)
 {
     sigset_t all, before;
     sigfillset(&all);
@@ -702,7 +498,7 @@ static int start_manager(process_pool *pool)
     return r;
 }
 
-static int start_all(process_pool *pool)
+static int start_all(weft_process_pool *pool)
 {
     int r = 0;
     for (size_t i = 0; i < pool->max_workers && r == 0; i++)
@@ -741,7 +537,7 @@ int weft_process_pool_open(weft_executor **pool, const weft_process_pool_options
         return -ENOMEM;
     pthread_once(&registered, register_fork);
     weft_shutdown_register(&shutdown_step);
-    process_pool *made = weft_calloc(1, sizeof *made);
+    weft_process_pool *made = weft_calloc(1, sizeof *made);
     if (made == NULL)
         return weft_error(-ENOMEM, "open a process pool: no memory");
     weft_handle_init(&made->executor.handle, &pool_kind);
