@@ -41,7 +41,8 @@
  * task of it.
  *
  * Hosts are given as addresses ("127.0.0.1", "::1") or as "localhost"; other names are not looked
- * up yet.
+ * up yet. "unix:/path" with port 0 is a UNIX socket: a server makes the name, takes over one behind
+ * which nobody listens, and removes it when it closes.
  */
 #ifndef WEFT_NET_H
 #define WEFT_NET_H
@@ -63,8 +64,8 @@ typedef struct weft_connect_options {
 /*
  * Connects to a port of a host and waits until the connection stands. *stream is to be released.
  * Can be cancelled. Errors: -ETIMEDOUT, -ECANCELED, -ECONNREFUSED, -EHOSTUNREACH, -ENETUNREACH,
- * -EINVAL (host or port), -ENOTSUP (a name that must be looked up), -EMFILE, -ENFILE, -ENOMEM,
- * others of connect(2). Python: asyncio.open_connection, loop.create_connection
+ * -EINVAL (host or port), -ENAMETOOLONG, -ENOTSUP (a name that must be looked up), -EMFILE,
+ * -ENFILE, -ENOMEM, others of connect(2). Python: asyncio.open_connection, loop.create_connection
  */
 WEFT_API int weft_stream_connect(weft_stream **stream, const char *host, int port,
                                  const weft_connect_options *options);
@@ -87,18 +88,18 @@ typedef struct weft_server_options {
 /*
  * Listens on a port of an address (host NULL: of all; port 0: one that is free, see
  * weft_server_port) and calls fn(stream, arg) in a new task of the running loop for each
- * connection. Without free descriptors it accepts no more for a second. The last release closes it;
- * connections that stand run on. `arg` must outlive the server and its connections. Errors:
- * -EADDRINUSE, -EADDRNOTAVAIL, -EACCES, -EINVAL, -ENOTSUP (a name that must be looked up), -EMFILE,
- * -ENFILE, -ENOMEM, WEFT_EINVALID_STATE (no loop runs in this thread), others of bind(2). Python:
- * asyncio.start_server, loop.create_server
+ * connection. Without free descriptors it accepts none for a second, or until a connection ends.
+ * The last release closes it; connections that stand run on. `arg` must outlive the server and its
+ * connections. Errors: -EADDRINUSE, -EADDRNOTAVAIL, -EACCES, -EINVAL, -ENAMETOOLONG, -ENOTSUP (a
+ * name that must be looked up), -EMFILE, -ENFILE, -ENOMEM, WEFT_EINVALID_STATE (no loop runs in
+ * this thread), others of bind(2). Python: asyncio.start_server, loop.create_server
  */
 WEFT_API int weft_server_open(weft_server **server, weft_connection_fn *fn, void *arg,
                               const char *host, int port, const weft_server_options *options);
 
 /*
- * The port that it listens on. Errors: -EBADF (closed), -EINVAL, WEFT_EFORKED. Python:
- * Server.sockets
+ * The port that it listens on. Errors: -EBADF (closed), -EINVAL (also: a UNIX socket),
+ * WEFT_EFORKED. Python: Server.sockets
  */
 WEFT_API int weft_server_port(weft_server *server);
 

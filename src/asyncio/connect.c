@@ -16,6 +16,8 @@
 #include "io/stream.h"
 #include "platform/cloexec.h"
 
+#define BACKLOG_FULL 0.002 /* seconds */
+
 int weft_socket_open(int family)
 {
     int fd = weft_cloexec_socket(family, SOCK_STREAM, 0);
@@ -41,19 +43,36 @@ static int pending_error(int fd)
     return -error;
 }
 
-static int connect_fd(int fd, const weft_socket_address *address, weft_instant deadline)
+static bool connected(int fd)
 {
-    if (connect(fd, (const struct sockaddr *)&address->storage, address->size) == 0)
-        return 0;
-    if (errno != EINPROGRESS && errno != EINTR)
-        return -errno;
-    int r = weft_fd_wait_for(fd, WEFT_WRITABLE, deadline);
-    return r < 0 ? r : pending_error(fd);
+    struct sockaddr_storage peer;
+    socklen_t size = sizeof peer;
+    return getpeername(fd, (struct sockaddr *)&peer, &size) == 0;
 }
 
-static int fail(int code, const char *host, int port)
+/* A UNIX socket whose server has its backlog full says EAGAIN, and no descriptor tells when there
+ * is room: it is tried again after a while. */
+static int try_again(weft_instant deadline)
 {
-    return weft_error(code, "connect to '%s' port %d: %s", host, port, weft_strerror(code));
+    if (deadline <= weft_instant_now())
+        return -ETIMEDOUT;
+    return weft_sleep(BACKLOG_FULL);
+}
+
+static int connect_fd(int fd, const weft_socket_address *address, weft_instant deadline)
+{
+    int r = 0;
+    while (r == 0 && connect(fd, (const struct sockaddr *)&address->storage, address->size) < 0) {
+        if (errno == EINPROGRESS || errno == EINTR || errno == EALREADY) {
+            /* readiness is a hint: looked at again until there is a peer or an error */
+            do
+                r = weft_fd_wait_for(fd, WEFT_WRITABLE, deadline);
+            while (r == 0 && (r = pending_error(fd)) == 0 && !connected(fd));
+            return r;
+        }
+        r = errno == EAGAIN && address->storage.ss_family == AF_UNIX ? try_again(deadline) : -errno;
+    }
+    return r;
 }
 
 int weft_stream_connect(weft_stream **stream, const char *host, int port,
@@ -73,10 +92,10 @@ int weft_stream_connect(weft_stream **stream, const char *host, int port,
         return r;
     int fd = weft_socket_open(address.storage.ss_family);
     if (fd < 0)
-        return fail(fd, host, port);
+        return weft_socket_fail(fd, "connect to", host, port);
     r = connect_fd(fd, &address, deadline);
     if (r < 0) {
-        r = fail(r, host, port);
+        r = weft_socket_fail(r, "connect to", host, port);
     } else {
         weft_socket_no_delay(fd);
         r = weft_stream_from_fd(stream, fd, true, NULL);

@@ -8,9 +8,11 @@
  * that lives, to complete it when the server is closed and no connection is left. Lock order:
  * serving->lock before the lock of its weft_io.
  */
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <weft/net.h>
+#include <weft/threading.h>
 
 #include "asyncio/address.h"
 #include "asyncio/loop.h"
@@ -21,7 +23,8 @@
 #include "io/stream.h"
 #include "platform/cloexec.h"
 
-enum { BACKLOG = 128 };
+enum { BACKLOG = 128, BURST = 16 };
+#define PAUSE 1.0 /* seconds */
 
 typedef struct serving {
     weft_connection_fn *fn;
@@ -31,6 +34,11 @@ typedef struct serving {
     weft_server *server; /* NULL once the handle has gone */
     size_t users;        /* the handle, the accepting task, each connection: the last frees this */
     size_t active;       /* tasks among them: the last completes the handle */
+    bool stopped;        /* its name has been removed */
+    weft_event room;     /* a connection has ended */
+    char *path;          /* owned; of a UNIX socket, else NULL; it and what follows never change */
+    dev_t device;
+    ino_t inode;
 } serving;
 
 struct weft_server {
@@ -48,8 +56,10 @@ static void drop(serving *s)
     weft_ilock_acquire(&s->lock);
     bool last = --s->users == 0;
     weft_ilock_release(&s->lock);
-    if (last)
+    if (last) {
+        weft_dealloc(s->path);
         weft_dealloc(s);
+    }
 }
 
 /* The handle, held, if it has not gone. */
@@ -70,6 +80,36 @@ static weft_handle *hold_server(serving *s)
     }
     weft_ilock_release(&s->lock);
     return handle;
+}
+
+static bool is_closed(serving *s)
+{
+    weft_ilock_acquire(&s->io.lock);
+    bool closed = s->io.closed;
+    weft_ilock_release(&s->io.lock);
+    return closed;
+}
+
+/* Removes the name of a UNIX socket, if it is still this one's. */
+static void remove_path(serving *s)
+{
+    struct stat now;
+    if (s->path != NULL && lstat(s->path, &now) == 0 && now.st_dev == s->device &&
+        now.st_ino == s->inode)
+        (void)unlink(s->path);
+}
+
+/* Accepts no more; any thread. */
+static void stop(serving *s)
+{
+    weft_ilock_acquire(&s->lock);
+    bool first = !s->stopped;
+    s->stopped = true;
+    weft_ilock_release(&s->lock);
+    if (first)
+        remove_path(s);
+    weft_io_close(&s->io);
+    weft_event_set(&s->room); /* a pause ends */
 }
 
 static void task_begins(serving *s)
@@ -96,16 +136,25 @@ static void task_ends(serving *s)
 static int serve_connection(void *arg)
 {
     connection *c = arg;
-    int r = c->serving->fn(c->stream, c->serving->arg);
+    return c->serving->fn(c->stream, c->serving->arg);
+}
+
+/* Whether or not it has been served: a task that the end of the loop finds waiting for its turn
+ * never begins. */
+static void connection_ends(void *arg)
+{
+    connection *c = arg;
+    serving *s = c->serving;
     weft_stream_close(c->stream);
     weft_handle_drop((weft_handle *)c->stream);
-    task_ends(c->serving);
-    return r;
+    weft_event_set(&s->room);
+    task_ends(s);
 }
 
 static void start_connection(serving *s, int fd)
 {
     connection c = {.serving = s};
+    weft_task *task;
     weft_socket_no_delay(fd);
     if (weft_stream_from_fd(&c.stream, fd, true, NULL) < 0) {
         close(fd);
@@ -113,32 +162,49 @@ static void start_connection(serving *s, int fd)
     }
     task_begins(s);
     /* one that cannot be served, for want of memory or at the end of the loop, is closed */
-    if (weft_task_start(NULL, serve_connection, WEFT_ARG(c), NULL) < 0) {
-        weft_handle_drop((weft_handle *)c.stream);
-        task_ends(s);
+    if (weft_task_start_on(weft_loop_running(), &task, serve_connection, WEFT_ARG(c), NULL) < 0) {
+        connection_ends(&c);
+        return;
     }
+    task->at_end = connection_ends;
+    weft_handle_drop(&task->job.handle);
 }
 
-static bool out_of_descriptors(int code)
+/* The connection is at fault, or has gone meanwhile; accept(2) has it that others may come. */
+static bool is_of_connection(int code)
 {
-    return code == -EMFILE || code == -ENFILE || code == -ENOMEM || code == -ENOBUFS;
+    return code == -ECONNABORTED || code == -EPROTO || code == -EINTR;
+}
+
+/* Out of descriptors or memory, or a network that is down: later, or when a connection has ended.
+ */
+static int pause_accepting(serving *s)
+{
+    int r = weft_event_wait(&s->room, PAUSE);
+    return r == -ETIMEDOUT ? 0 : r;
 }
 
 /* Accepts until it is closed or cancelled; whatever is wrong with one connection is no reason to
- * end. */
+ * end. The connections that have been accepted run in between, however many more wait. */
 static int accept_all(serving *s)
 {
     int r = 0;
+    unsigned burst = 0;
     while (r >= 0) {
+        weft_event_clear(&s->room); /* before the look: stop sets it after */
+        if (is_closed(s))
+            break;
         int fd = weft_cloexec_accept(s->io.fd, NULL, NULL);
-        if (fd >= 0)
+        if (fd >= 0) {
             start_connection(s, fd);
-        else if (fd == -EAGAIN)
+            r = ++burst % BURST == 0 ? weft_sleep(0) : 0;
+        } else if (fd == -EAGAIN) {
             r = weft_io_wait(&s->io, WEFT_READABLE, WEFT_INSTANT_NEVER);
-        else if (out_of_descriptors(fd))
-            r = weft_sleep(1);
-        else if (fd == -EBADF || fd == -EINVAL)
+        } else if (fd == -EBADF || fd == -EINVAL || fd == -ENOTSOCK) {
             r = fd;
+        } else if (!is_of_connection(fd)) {
+            r = pause_accepting(s);
+        }
     }
     return r;
 }
@@ -151,9 +217,14 @@ static int accept_task(void *arg)
         r = accept_all(s);
         weft_io_leave(&s->io);
     }
-    weft_io_close(&s->io);
-    task_ends(s);
     return r;
+}
+
+static void accepting_ends(void *arg)
+{
+    serving *s = arg;
+    stop(s);
+    task_ends(s);
 }
 
 /* ---- the handle -------------------------------------------------------------------------------
@@ -167,7 +238,7 @@ static void finalize(weft_handle *handle)
         weft_ilock_acquire(&s->lock);
         s->server = NULL;
         weft_ilock_release(&s->lock);
-        weft_io_close(&s->io);
+        stop(s);
         drop(s);
     }
     weft_handle_clear(handle);
@@ -178,24 +249,81 @@ static _Atomic uint32_t numbers;
 static const weft_kind server_kind = {
     .name = "server", .prefix = "Server", .numbers = &numbers, .finalize = finalize};
 
-static int listen_on(const weft_socket_address *address, int backlog)
+/* The name is there, and nobody listens behind it: what a server left that was killed. */
+static bool is_stale(const weft_socket_address *address, const char *path)
 {
+    struct stat found;
+    if (lstat(path, &found) < 0 || !S_ISSOCK(found.st_mode))
+        return false;
+    int fd = weft_socket_open(AF_UNIX);
+    if (fd < 0)
+        return false;
+    bool stale = connect(fd, (const struct sockaddr *)&address->storage, address->size) < 0 &&
+                 errno == ECONNREFUSED;
+    close(fd);
+    return stale;
+}
+
+static int bind_to(int fd, const weft_socket_address *address, const char *path)
+{
+    const struct sockaddr *name = (const struct sockaddr *)&address->storage;
     int on = 1;
+    if (path == NULL && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) < 0)
+        return -errno;
+    if (bind(fd, name, address->size) == 0)
+        return 0;
+    int r = -errno;
+    if (r == -EADDRINUSE && path != NULL && is_stale(address, path) && unlink(path) == 0)
+        r = bind(fd, name, address->size) < 0 ? -errno : 0;
+    return r;
+}
+
+static int listen_on(const weft_socket_address *address, const char *path, int backlog)
+{
     int fd = weft_socket_open(address->storage.ss_family);
     if (fd < 0)
         return fd;
-    int r = 0;
-    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) < 0 ||
-        bind(fd, (const struct sockaddr *)&address->storage, address->size) < 0 ||
-        listen(fd, backlog > 0 ? backlog : BACKLOG) < 0)
+    int r = bind_to(fd, address, path);
+    if (r == 0 && listen(fd, backlog > 0 ? backlog : BACKLOG) < 0)
         r = -errno;
     if (r < 0)
         close(fd);
     return r < 0 ? r : fd;
 }
 
-static int make_server(weft_server **server, weft_connection_fn *fn, void *arg, int fd,
-                       const weft_server_options *options)
+/* What is needed to remove the name at the end. */
+static int keep_path(serving *s, const char *path)
+{
+    struct stat found;
+    if (path == NULL)
+        return 0;
+    s->path = weft_strdup(path);
+    if (s->path == NULL)
+        return weft_error(-ENOMEM, "open a server: no memory");
+    if (lstat(path, &found) < 0)
+        return weft_error(-errno, "open a server: '%s': %s", path, weft_strerror(-errno));
+    s->device = found.st_dev;
+    s->inode = found.st_ino;
+    return 0;
+}
+
+static int start_accepting(serving *s)
+{
+    weft_task *task;
+    task_begins(s);
+    int r = weft_task_start_on(weft_loop_running(), &task, accept_task, WEFT_POINTER(s), NULL);
+    if (r < 0) {
+        task_ends(s);
+        return r;
+    }
+    task->at_end = accepting_ends;
+    weft_handle_drop(&task->job.handle);
+    return 0;
+}
+
+/* fd is moved in, also on failure. */
+static int make_server(weft_server **server, const serving *wanted, int fd, const char *path,
+                       const char *name)
 {
     weft_server *made = weft_calloc(1, sizeof *made);
     serving *s = weft_calloc(1, sizeof *s);
@@ -206,18 +334,16 @@ static int make_server(weft_server **server, weft_connection_fn *fn, void *arg, 
         return weft_error(-ENOMEM, "open a server: no memory");
     }
     weft_handle_init(&made->handle, &server_kind);
-    *s = (serving){.fn = fn, .arg = arg, .server = made, .users = 1};
+    *s = *wanted;
+    s->server = made;
+    s->users = 1;
     weft_io_init(&s->io, fd);
     made->serving = s;
-    int r = 0;
-    if (options != NULL && options->name != NULL)
-        r = weft_handle_rename(&made->handle, options->name);
-    if (r == 0) {
-        task_begins(s);
-        r = weft_task_start(NULL, accept_task, WEFT_POINTER(s), NULL);
-        if (r < 0)
-            task_ends(s);
-    }
+    int r = name != NULL ? weft_handle_rename(&made->handle, name) : 0;
+    if (r == 0)
+        r = keep_path(s, path);
+    if (r == 0)
+        r = start_accepting(s);
     if (r < 0)
         weft_handle_drop(&made->handle);
     else
@@ -238,11 +364,12 @@ int weft_server_open(weft_server **server, weft_connection_fn *fn, void *arg, co
     int r = weft_socket_address_set(&address, host, port, "open a server");
     if (r < 0)
         return r;
-    int fd = listen_on(&address, options != NULL ? options->backlog : 0);
+    const char *path = weft_socket_path(host);
+    int fd = listen_on(&address, path, options != NULL ? options->backlog : 0);
     if (fd < 0)
-        return weft_error(fd, "serve '%s' port %d: %s", host != NULL ? host : "*", port,
-                          weft_strerror(fd));
-    return make_server(server, fn, arg, fd, options);
+        return weft_socket_fail(fd, "serve", host, port);
+    serving wanted = {.fn = fn, .arg = arg};
+    return make_server(server, &wanted, fd, path, options != NULL ? options->name : NULL);
 }
 
 int weft_server_port(weft_server *server)
@@ -255,8 +382,8 @@ int weft_server_port(weft_server *server)
         return r;
     if (getsockname(server->serving->io.fd, (struct sockaddr *)&address.storage, &address.size) < 0)
         r = weft_error(-errno, "port of a server: %s", weft_strerror(-errno));
-    else
-        r = weft_socket_address_port(&address);
+    else if ((r = weft_socket_address_port(&address)) < 0)
+        r = weft_error(r, "port of a server: a UNIX socket has none");
     weft_io_leave(&server->serving->io);
     return r;
 }
@@ -265,6 +392,6 @@ int weft_server_close(weft_server *server)
 {
     int r = weft_handle_check(server, &server_kind, "close a server");
     if (r == 0)
-        weft_io_close(&server->serving->io);
+        stop(server->serving);
     return r;
 }

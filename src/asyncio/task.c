@@ -41,6 +41,8 @@ static void task_entry(weft_coroutine *coroutine)
         weft_job_cancel(&task->job.handle);
     weft_list_append(&loop->tasks, &task->link);
     weft_job_call(&task->job);
+    if (task->at_end != NULL)
+        task->at_end(task->job.arg);
     weft_list_remove(&task->link);
     weft_job_complete(&task->job);
 }
@@ -69,6 +71,7 @@ static weft_task *make_task(weft_loop *loop, weft_fn *fn, const void *arg, size_
     }
     task->coroutine = coroutine;
     task->loop = loop;
+    task->at_end = NULL;
     task->link = (weft_link){0};
     return task;
 }

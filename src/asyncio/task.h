@@ -13,6 +13,9 @@ struct weft_task {
     weft_loop *loop;
     weft_link link; /* in the loop's tasks */
     bool foreign;
+    /* Set by whoever starts it on the loop's thread: called with the argument when fn has returned,
+     * or was not called since the task was cancelled before it began. NULL: nothing. */
+    void (*at_end)(void *arg);
 };
 
 extern const weft_kind weft_task_kind;

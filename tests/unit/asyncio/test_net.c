@@ -3,7 +3,14 @@
  * Connections and servers. Each scenario runs in a loop and returns a code or a count, which is
  * asserted in the test's own frame.
  */
+#include <netinet/in.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 #include <weft.h>
 
@@ -199,6 +206,214 @@ static void the_end_of_the_loop_ends_its_connections(void **state)
     weft_release(stream);
 }
 
+/* However far the connection has come when the loop ends, nothing is left of it: the census sees.
+ */
+static int leave_after(void *arg)
+{
+    weft_server *server;
+    weft_stream *stream;
+    int r = weft_server_open(&server, echo, NULL, "127.0.0.1", 0, NULL);
+    if (r == 0)
+        r = weft_stream_connect(&stream, "127.0.0.1", weft_server_port(server), NULL);
+    for (int i = 0; r == 0 && i < *(int *)arg; i++)
+        r = weft_sleep(0);
+    weft_release(stream);
+    weft_release(server);
+    return r;
+}
+
+static void a_connection_that_never_began_is_closed(void **state)
+{
+    (void)state;
+    for (int turns = 0; turns < 6; turns++)
+        assert_int_equal(weft_run(leave_after, WEFT_ARG(turns), NULL), 0);
+}
+
+/* ---- UNIX sockets -----------------------------------------------------------------------------
+ */
+
+typedef struct place {
+    char directory[128], host[160];
+    const char *path; /* in host */
+} place;
+
+static void place_make(place *p)
+{
+    assert_int_equal(directory_make(p->directory, sizeof p->directory), 0);
+    snprintf(p->host, sizeof p->host, "unix:%s/socket", p->directory);
+    p->path = p->host + strlen("unix:");
+}
+
+static int unix_round_trip(void *arg)
+{
+    const place *p = arg;
+    weft_server *server;
+    weft_stream *stream = NULL;
+    const char *line;
+    int r = weft_server_open(&server, echo, NULL, p->host, 0, NULL);
+    if (r < 0)
+        return r;
+    if (weft_server_port(server) != -EINVAL)
+        r = -EBADMSG;
+    if (r == 0)
+        r = weft_stream_connect(&stream, p->host, 0, NULL);
+    if (r == 0)
+        r = weft_stream_write(stream, "by name\n", 8, 10);
+    if (r == 0)
+        r = weft_stream_readline(stream, &line, 10);
+    weft_release(stream);
+    weft_server_close(server);
+    if (r >= 0 && access(p->path, F_OK) == 0)
+        r = -EEXIST;
+    weft_release(server);
+    return r;
+}
+
+static void a_unix_socket_has_a_name_until_the_close(void **state)
+{
+    place p;
+    (void)state;
+    place_make(&p);
+    assert_int_equal(weft_run(unix_round_trip, WEFT_POINTER(&p), NULL), 8);
+    weft_stream *stream;
+    assert_int_equal(weft_stream_connect(&stream, p.host, 0, NULL), -ENOENT);
+    assert_non_null(strstr(weft_error_message(), p.host));
+    assert_int_equal(weft_stream_connect(&stream, p.host, 5, NULL), -EINVAL);
+    assert_int_equal(weft_stream_connect(&stream, "unix:", 0, NULL), -EINVAL);
+    directory_remove(p.directory);
+}
+
+/* A socket's name, as left by a server that was killed, or (listening) one that is in use. */
+static int bind_raw(const char *path, bool listening)
+{
+    struct sockaddr_un un = {.sun_family = AF_UNIX};
+    strcpy(un.sun_path, path);
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    assert_true(fd >= 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&un, sizeof un), 0);
+    if (listening)
+        assert_int_equal(listen(fd, 0), 0);
+    return fd;
+}
+
+static void a_stale_name_is_taken_over(void **state)
+{
+    place p;
+    (void)state;
+    place_make(&p);
+    close(bind_raw(p.path, false));
+    assert_int_equal(weft_run(unix_round_trip, WEFT_POINTER(&p), NULL), 8);
+    directory_remove(p.directory);
+}
+
+static void a_name_in_use_is_left_alone(void **state)
+{
+    place p;
+    (void)state;
+    place_make(&p);
+    int fd = bind_raw(p.path, true);
+    assert_int_equal(weft_run(unix_round_trip, WEFT_POINTER(&p), NULL), -EADDRINUSE);
+    assert_int_equal(access(p.path, F_OK), 0);
+    close(fd);
+    assert_int_equal(unlink(p.path), 0);
+    FILE *file = fopen(p.path, "w"); /* no socket at all */
+    assert_non_null(file);
+    fclose(file);
+    assert_int_equal(weft_run(unix_round_trip, WEFT_POINTER(&p), NULL), -EADDRINUSE);
+    assert_int_equal(access(p.path, F_OK), 0);
+    directory_remove(p.directory);
+}
+
+/* Connects until the backlog is full and the time is up; returns the last code. */
+static int fill_backlog(const char *host, bool scoped)
+{
+    weft_stream *streams[64] = {NULL};
+    int r = 0;
+    for (int i = 0; r == 0 && i < 64; i++) {
+        int scope = scoped ? weft_timeout_begin(0.05) : 0;
+        r = weft_stream_connect(&streams[i], host, 0,
+                                &(weft_connect_options){.timeout = scoped ? 0 : 0.05});
+        r = scoped ? weft_timeout_end(scope, r) : r;
+    }
+    weft_release_many(streams, 64);
+    return r;
+}
+
+static int fill_in_loop(void *arg)
+{
+    return fill_backlog(arg, true);
+}
+
+static void a_connect_ends_in_time(void **state)
+{
+    place p;
+    (void)state;
+    place_make(&p);
+    int fd = bind_raw(p.path, true);
+    assert_int_equal(fill_backlog(p.host, false), -ETIMEDOUT);
+    assert_int_equal(weft_run(fill_in_loop, WEFT_POINTER(p.host), NULL), -ETIMEDOUT);
+    close(fd);
+    directory_remove(p.directory);
+}
+
+/* ---- out of descriptors -----------------------------------------------------------------------
+ */
+
+enum { FULL = 256 };
+
+/* No number is left when `late`, which the system has connected, is to be accepted. */
+static int serve_without_descriptors(void *arg)
+{
+    weft_server *server;
+    int filled[FULL], count = 0;
+    char byte = 0;
+    (void)arg;
+    int r = weft_server_open(&server, echo, NULL, "127.0.0.1", 0, NULL);
+    if (r < 0)
+        return r;
+    struct sockaddr_in address = {.sin_family = AF_INET};
+    address.sin_port = htons((uint16_t)weft_server_port(server));
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    int late = socket(AF_INET, SOCK_STREAM, 0);
+    while (count < FULL && (filled[count] = dup(late)) >= 0)
+        count++;
+    bool full = count < FULL;
+    if (connect(late, (struct sockaddr *)&address, sizeof address) < 0)
+        r = -errno;
+    for (int i = 0; r == 0 && i < 4; i++)
+        r = weft_sleep(0); /* the accept fails */
+    while (count > 0)
+        close(filled[--count]);
+    if (r == 0 && write(late, "x\n", 2) != 2)
+        r = -EIO;
+    if (r == 0)
+        r = weft_wait(server, 0) == -ETIMEDOUT ? 0 : -EIO; /* it lives */
+    weft_source *source = NULL;
+    if (r == 0)
+        r = weft_source_from_fd(&source, late, WEFT_READABLE);
+    if (r == 0)
+        r = weft_wait(source, WEFT_FOREVER); /* the echo, when it has tried again */
+    weft_release(source);
+    if (r == 0)
+        r = read(late, &byte, 1) == 1 && byte == 'x' ? 0 : -EIO;
+    close(late);
+    weft_release(server);
+    return !full ? -ENFILE : r;
+}
+
+static void without_descriptors_connections_wait(void **state)
+{
+    struct rlimit before, few;
+    (void)state;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    few = before;
+    few.rlim_cur = 64;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+    int r = weft_run(serve_without_descriptors, WEFT_NONE, NULL);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    assert_int_equal(r, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -209,6 +424,12 @@ int main(void)
         weft_test(a_port_in_use_is_an_error),
         weft_test(bad_arguments_are_named),
         weft_test(the_end_of_the_loop_ends_its_connections),
+        weft_test(a_connection_that_never_began_is_closed),
+        weft_test(a_unix_socket_has_a_name_until_the_close),
+        weft_test(a_stale_name_is_taken_over),
+        weft_test(a_name_in_use_is_left_alone),
+        weft_test(a_connect_ends_in_time),
+        weft_test(without_descriptors_connections_wait),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
