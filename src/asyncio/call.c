@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Callbacks of a loop, now or later. Each runs in a coroutine, so that it may wait; the coroutine
- * is taken when its time has come, so a million pending timers cost a million records and no stack.
+ * Callbacks of a loop, now or later. Each may wait, so they run in coroutines; but most do not
+ * wait, so one coroutine (a dispatch) runs many, one after the other, and a million timers that are
+ * due at once need one stack. A call that does wait keeps the coroutine, and those behind it go to
+ * another (supply).
  *
- * A call is in one of three places: on its way to the loop's thread (from another one), in the
- * runner's timers, or in a coroutine. One reference belongs to that place.
+ * Order: a dispatch stands in the ready queue like any coroutine; a call may join it only while it
+ * is the last there, so calls and tasks run in the order in which they became ready.
+ *
+ * A call is in one place: posted by another thread (guarded by the loop's lock), in the runner's
+ * timers, or in a dispatch (both the loop's thread alone). One reference belongs to that place.
  */
 #include "asyncio/loop.h"
 
@@ -18,11 +23,22 @@
 struct weft_call {
     weft_job job; /* first */
     weft_loop *loop;
+    weft_call *next; /* in a dispatch, or among the posted */
     weft_deadline_timer timer;
     weft_instant due; /* WEFT_INSTANT_NOW: soon */
-    bool foreign;
     _Alignas(16) char arg[];
 };
+
+/* In the control block of its coroutine. */
+typedef struct weft_dispatch {
+    weft_link link; /* in the loop's dispatches; first */
+    weft_loop *loop;
+    weft_coroutine *coroutine;
+    weft_call *first, *last; /* still to be run */
+    bool in_call;
+} weft_dispatch;
+
+static void end_call(weft_call *call, int code);
 
 static void finalize(weft_handle *handle)
 {
@@ -46,8 +62,7 @@ static int cancel(weft_handle *handle)
     int r = weft_job_cancel(handle);
     if (r == 1 && weft_runner_self() == call->loop->runner && call->timer.item.index > 0) {
         weft_heap_remove(&call->loop->runner->timers, &call->timer.item);
-        weft_job_run(&call->job); /* it has been cancelled: only completes */
-        weft_handle_drop(handle);
+        end_call(call, 0); /* it has been cancelled: only completes */
     }
     return r;
 }
@@ -60,55 +75,125 @@ static const weft_kind call_kind = {.name = "call",
                                     .job = job_of,
                                     .cancel = cancel};
 
-static weft_call **call_of(weft_coroutine *coroutine)
+/* Ends a call that will not run: it was cancelled, or there is no memory for it. */
+static void end_call(weft_call *call, int code)
 {
-    return weft_coroutine_extra(coroutine);
-}
-
-static void fire(weft_deadline_timer *timer, weft_runner *runner);
-
-static void call_entry(weft_coroutine *coroutine)
-{
-    weft_call *call = *call_of(coroutine);
-    weft_loop_arrived(call->loop, call->foreign);
-    call->foreign = false;
-    if (call->loop->ending)
-        weft_job_cancel(&call->job.handle);
-    if (call->due > weft_instant_now() && !call->loop->ending) {
-        /* from another thread: now it is on the loop's, and can go into the timers */
-        if (weft_heap_insert(&call->loop->runner->timers, &call->timer.item, call->due) == 0)
-            return;
-        weft_job_set_outcome(&call->job, -ENOMEM, NULL, NULL, 0);
-        weft_job_complete(&call->job);
-    } else {
-        weft_job_run(&call->job);
-    }
+    if (code < 0)
+        weft_job_set_outcome(&call->job, code, NULL, NULL, 0);
+    else
+        weft_job_call(&call->job);
+    weft_job_complete(&call->job);
     weft_handle_drop(&call->job.handle);
 }
 
-static int start(weft_call *call)
+static void dispatch_entry(weft_coroutine *coroutine)
 {
-    weft_coroutine *coroutine = weft_coroutine_new(call->loop->runner, call->loop->stack_size);
+    weft_dispatch *dispatch = weft_coroutine_extra(coroutine);
+    weft_loop *loop = dispatch->loop;
+    if (loop->open == dispatch)
+        loop->open = NULL;
+    weft_call *call;
+    while ((call = dispatch->first) != NULL) {
+        dispatch->first = call->next;
+        if (loop->ending)
+            weft_job_cancel(&call->job.handle);
+        dispatch->in_call = true;
+        end_call(call, 0);
+        dispatch->in_call = false;
+    }
+    weft_list_remove(&dispatch->link);
+}
+
+/* A dispatch at the end of the ready queue, empty yet. NULL: no memory. */
+static weft_dispatch *start_dispatch(weft_loop *loop)
+{
+    weft_coroutine *coroutine = weft_coroutine_new(loop->runner, loop->stack_size);
     if (coroutine == NULL)
-        return -ENOMEM;
-    *call_of(coroutine) = call;
-    int r = weft_coroutine_start(coroutine, call_entry, weft_coroutine_free);
-    if (r < 0)
+        return NULL;
+    weft_dispatch *dispatch = weft_coroutine_extra(coroutine);
+    *dispatch = (weft_dispatch){.loop = loop, .coroutine = coroutine};
+    if (weft_coroutine_start(coroutine, dispatch_entry, weft_coroutine_free) < 0) {
         weft_coroutine_free(coroutine);
-    return r;
+        return NULL;
+    }
+    weft_list_append(&loop->dispatches, &dispatch->link);
+    return dispatch;
+}
+
+static bool is_last_ready(const weft_dispatch *dispatch)
+{
+    const weft_runner *runner = dispatch->loop->runner;
+    return runner->ready != NULL && runner->ready_last == &dispatch->coroutine->context;
+}
+
+/* The calls from `first` to `last` run after what is ready. Errors: -ENOMEM. */
+static int enqueue(weft_loop *loop, weft_call *first, weft_call *last)
+{
+    weft_dispatch *dispatch = loop->open;
+    if (dispatch == NULL || !is_last_ready(dispatch))
+        dispatch = loop->open = start_dispatch(loop);
+    if (dispatch == NULL)
+        return -ENOMEM;
+    last->next = NULL;
+    if (dispatch->first == NULL)
+        dispatch->first = first;
+    else
+        dispatch->last->next = first;
+    dispatch->last = last;
+    return 0;
 }
 
 static void fire(weft_deadline_timer *timer, weft_runner *runner)
 {
     (void)runner;
     weft_call *call = WEFT_CONTAINER(timer, weft_call, timer);
-    call->due = WEFT_INSTANT_NOW;
-    int r = start(call);
-    if (r < 0) {
-        weft_job_set_outcome(&call->job, r, NULL, NULL, 0);
-        weft_job_complete(&call->job);
-        weft_handle_drop(&call->job.handle);
+    if (enqueue(call->loop, call, call) < 0)
+        end_call(call, -ENOMEM);
+}
+
+/* On the loop's thread: to the timers, or to be run; a loop at its end drops it in its turn. */
+static int admit(weft_call *call)
+{
+    if (call->due != WEFT_INSTANT_NOW && !call->loop->ending)
+        return weft_heap_insert(&call->loop->runner->timers, &call->timer.item, call->due);
+    return enqueue(call->loop, call, call);
+}
+
+static void admit_posted(weft_loop *loop)
+{
+    weft_ilock_acquire(&loop->lock);
+    weft_call *call = loop->posted;
+    loop->posted = NULL;
+    /* relaxed: under the lock; whoever posts next sets it again */
+    atomic_store_explicit(&loop->has_posted, false, memory_order_relaxed);
+    weft_ilock_release(&loop->lock);
+    while (call != NULL) {
+        weft_call *next = call->next;
+        if (admit(call) < 0)
+            end_call(call, -ENOMEM);
+        call = next;
     }
+}
+
+/* Each dispatch that waits in a call gives those behind it to another one. */
+static void take_over(weft_loop *loop)
+{
+    weft_link *link = weft_list_first(&loop->dispatches);
+    while (link != NULL) {
+        weft_dispatch *dispatch = (weft_dispatch *)link;
+        link = weft_list_next(&loop->dispatches, link);
+        /* without memory for another one they wait until the call is over */
+        if (dispatch->in_call && dispatch->first != NULL &&
+            enqueue(loop, dispatch->first, dispatch->last) == 0)
+            dispatch->first = NULL;
+    }
+}
+
+void weft_loop_admit_calls(weft_loop *loop)
+{
+    if (atomic_load_explicit(&loop->has_posted, memory_order_relaxed))
+        admit_posted(loop);
+    take_over(loop);
 }
 
 static int make_call(weft_loop *loop, weft_fn *fn, const void *arg, size_t arg_size,
@@ -131,13 +216,28 @@ static int make_call(weft_loop *loop, weft_fn *fn, const void *arg, size_t arg_s
     return 0;
 }
 
-/* The loop's own thread puts a timer into the heap itself; whatever is due now, or comes from
- * elsewhere, goes in a coroutine, and so does what a loop at its end is to drop. */
-static int submit(weft_call *call)
+/* From another thread. Errors: WEFT_ESHUTDOWN. */
+static int post(weft_loop *loop, weft_call *call)
 {
-    if (!call->foreign && call->due != WEFT_INSTANT_NOW && !call->loop->ending)
-        return weft_heap_insert(&call->loop->runner->timers, &call->timer.item, call->due);
-    return start(call);
+    weft_ilock_acquire(&loop->lock);
+    bool closed = loop->closed, first = loop->posted == NULL;
+    weft_runner *runner = loop->runner; /* type-stable: it may be woken after the lock is left */
+    if (!closed) {
+        call->next = NULL;
+        if (first)
+            loop->posted = call;
+        else
+            loop->posted_last->next = call;
+        loop->posted_last = call;
+        /* seq_cst: before the look at the runner's sleep; see is_posted in loop.c */
+        atomic_store(&loop->has_posted, true);
+    }
+    weft_ilock_release(&loop->lock);
+    if (closed)
+        return WEFT_ESHUTDOWN;
+    if (first)
+        weft_runner_wake(runner);
+    return 0;
 }
 
 static int add_call(weft_loop *loop, weft_call **call, weft_instant due, weft_fn *fn,
@@ -152,22 +252,20 @@ static int add_call(weft_loop *loop, weft_call **call, weft_instant due, weft_fn
     if (r < 0)
         return r;
     made->due = due;
-    bool foreign;
-    r = weft_loop_enter(loop, "call", &foreign);
-    made->foreign = foreign;
-    if (r == 0) {
-        weft_handle_hold(&made->job.handle); /* the caller's; the first is the place's */
-        r = submit(made);
-        if (r < 0) {
-            weft_loop_not_arrived(loop, foreign);
-            weft_handle_drop(&made->job.handle);
-        }
-    }
+    weft_handle_hold(&made->job.handle); /* the place's; the first one is the caller's */
+    if (weft_loop_running() != loop)
+        r = post(loop, made);
+    else
+        r = loop->closed ? WEFT_ESHUTDOWN : admit(made);
+    if (r < 0)
+        weft_handle_drop(&made->job.handle);
     if (r == 0 && call != NULL)
         *call = made;
     else
         weft_handle_drop(&made->job.handle);
-    return r < 0 ? weft_error(r, "call: %s", weft_strerror(r)) : 0;
+    return r < 0 ? weft_error(r, "call: %s",
+                              r == WEFT_ESHUTDOWN ? "the loop is at its end" : weft_strerror(r))
+                 : 0;
 }
 
 int weft_loop_call_soon(weft_loop *loop, weft_call **call, weft_fn *fn, const void *arg,
@@ -204,8 +302,7 @@ void weft_loop_drop_calls(weft_loop *loop)
         weft_call *call = WEFT_CONTAINER(timer, weft_call, timer);
         weft_heap_remove(timers, &timer->item);
         weft_job_cancel(&call->job.handle);
-        weft_job_run(&call->job); /* only completes */
-        weft_handle_drop(&call->job.handle);
+        end_call(call, 0);
         i = timers->count; /* the removal has moved others */
     }
 }

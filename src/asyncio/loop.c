@@ -25,8 +25,21 @@ static _Atomic uint32_t numbers;
 const weft_kind weft_loop_kind = {
     .name = "loop", .prefix = "Loop", .numbers = &numbers, .finalize = finalize};
 
-/* A loop adds nothing to its runner; the address tells loops from other runners. */
-static const weft_runner_hooks loop_hooks;
+static bool admit_calls(weft_runner *runner)
+{
+    weft_loop_admit_calls(runner->owner);
+    return runner->ready != NULL;
+}
+
+/* seq_cst: after the runner has said that it sleeps; a post after this look finds it asleep */
+static bool is_posted(weft_runner *runner)
+{
+    const weft_loop *loop = runner->owner;
+    return atomic_load(&loop->has_posted);
+}
+
+/* Their address also tells loops from other runners. */
+static const weft_runner_hooks loop_hooks = {.supply = admit_calls, .pending = is_posted};
 
 weft_loop *weft_loop_running(void)
 {
@@ -109,7 +122,7 @@ static bool close_if_empty(weft_loop *loop)
     if (runner->live > 0 || runner->ready != NULL)
         return false;
     weft_ilock_acquire(&loop->lock);
-    bool empty = loop->arriving == 0;
+    bool empty = loop->arriving == 0 && loop->posted == NULL;
     if (empty)
         loop->closed = true;
     weft_ilock_release(&loop->lock);

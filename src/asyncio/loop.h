@@ -14,16 +14,20 @@ struct weft_loop {
     weft_handle handle;          /* first */
     weft_runner *_Atomic runner; /* NULL when it is closed; set by the loop's thread */
     size_t stack_size;
-    weft_task *first; /* of weft_run */
-    weft_list tasks;  /* that have begun and not ended; the loop's thread alone */
-    bool ending;      /* tasks that begin now are cancelled; the loop's thread alone */
+    weft_task *first;           /* of weft_run */
+    weft_list tasks;            /* that have begun and not ended; the loop's thread alone */
+    weft_list dispatches;       /* coroutines that run calls (call.c); the loop's thread alone */
+    struct weft_dispatch *open; /* the last of them that has not begun; likewise */
+    bool ending;                /* tasks that begin now are cancelled; the loop's thread alone */
     /* A signal handler's code that has cancelled the first task, with its message (owned; NULL: no
      * memory); the loop's thread alone. */
     int interrupt;
     char *interrupt_message;
-    weft_ilock lock; /* guards what follows */
-    bool closed;     /* nothing can be started any more */
-    size_t arriving; /* started by other threads, not begun */
+    weft_ilock lock;                 /* guards what follows */
+    bool closed;                     /* nothing can be started any more */
+    size_t arriving;                 /* tasks started by other threads, not begun */
+    weft_call *posted, *posted_last; /* calls from other threads */
+    _Atomic bool has_posted;         /* changed under the lock, looked at without */
 };
 
 extern const weft_kind weft_loop_kind;

@@ -223,15 +223,23 @@ static void fire_due(weft_runner *runner)
     }
 }
 
+/* Whether something came between the last look and the word that says "asleep". All looks are
+ * seq_cst, after that word was stored: whoever comes later sees it, and wakes. A signal handler
+ * sets what is pending before it looks. */
+static bool something_came(weft_runner *runner)
+{
+    const weft_runner_hooks *hooks = runner->hooks;
+    return atomic_load(&runner->inbox) != NULL ||
+           (runner->thread->main && atomic_load(&weft_interrupt_pending) != 0) ||
+           (hooks != NULL && hooks->pending != NULL && hooks->pending(runner));
+}
+
 static int block(weft_runner *runner, weft_instant deadline)
 {
     uint32_t how = runner->poller != NULL ? WEFT_RUNNER_POLLING : WEFT_RUNNER_SLEEPING;
     int r = 0;
     atomic_store(&runner->parker.word, how);
-    /* a signal handler sets what is pending before it looks at the word, as a poster does with the
-     * inbox */
-    if (atomic_load(&runner->inbox) == NULL &&
-        !(runner->thread->main && atomic_load(&weft_interrupt_pending) != 0)) {
+    if (!something_came(runner)) {
         if (how == WEFT_RUNNER_POLLING)
             r = weft_runner_poll(runner, deadline);
         else

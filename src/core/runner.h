@@ -34,6 +34,8 @@ typedef struct weft_runner_hooks {
      * is work after all. */
     bool (*idle)(weft_runner *runner);
     void (*busy)(weft_runner *runner);
+    /* The runner has said that it sleeps: whether something of the owner's has come after all. */
+    bool (*pending)(weft_runner *runner);
 } weft_runner_hooks;
 
 struct weft_runner {
