@@ -119,19 +119,27 @@ void weft_pool_refill(weft_process_pool *pool)
 /* ---- jobs back ---------------------------------------------------------------------------------
  */
 
-/* From here on the record is the caller's; its future (NULL: withdrawn) to be completed. */
-static weft_future *take_off(weft_process_pool *pool, weft_pool_record *record)
+/* From here on the records, linked by `next`, are the caller's, with their futures (NULL:
+ * withdrawn). Submit's lock is taken before anything of theirs is read: what it wrote came back by
+ * way of another process, which no tool that watches this one can see. */
+static weft_pool_record *take_off(weft_process_pool *pool, weft_pool_record *newest)
 {
-    weft_ilock_acquire(&places);
-    weft_future *future = record->future;
-    if (future != NULL)
-        future->place = NULL;
-    weft_ilock_release(&places);
+    weft_pool_record *oldest = NULL;
     pthread_mutex_lock(&pool->lock);
-    weft_list_remove(&record->link);
-    pool->out_count--;
+    weft_ilock_acquire(&places);
+    while (newest != NULL) {
+        weft_pool_record *next = newest->next;
+        newest->next = oldest;
+        oldest = newest;
+        newest = next;
+        weft_list_remove(&oldest->link);
+        pool->out_count--;
+        if (oldest->future != NULL)
+            oldest->future->place = NULL;
+    }
+    weft_ilock_release(&places);
     pthread_mutex_unlock(&pool->lock);
-    return future;
+    return oldest;
 }
 
 bool weft_pool_withdraw(weft_future *future)
@@ -158,18 +166,17 @@ static void free_record(weft_pool_record *record)
     weft_arena_free(record);
 }
 
-void weft_pool_fail_record(weft_process_pool *pool, weft_pool_record *record, int code,
-                           const char *message)
+static void complete_failed(weft_pool_record *record, int code, const char *message)
 {
-    weft_future *future = take_off(pool, record);
+    weft_future *future = record->future;
     free_record(record);
     if (future != NULL)
         weft_future_fail(future, code, message);
 }
 
-static void complete_done(weft_process_pool *pool, weft_pool_record *record)
+static void complete_done(weft_pool_record *record)
 {
-    weft_future *future = take_off(pool, record);
+    weft_future *future = record->future;
     const void *block = atomic_load(&record->block);
     const void *bytes = block != NULL ? block : record->inside;
     char message[WEFT_MESSAGE_SIZE] = "";
@@ -187,27 +194,35 @@ static void complete_done(weft_process_pool *pool, weft_pool_record *record)
     weft_handle_drop(&future->job.handle);
 }
 
-void weft_pool_settle(weft_process_pool *pool, weft_pool_record *record)
+static void complete(weft_pool_record *record)
 {
     if ((atomic_load(&record->state) & 0xff) == WEFT_JOB_DROPPED)
-        weft_pool_fail_record(pool, record, -ECANCELED, "cancelled: the pool has been shut down");
+        complete_failed(record, -ECANCELED, "cancelled: the pool has been shut down");
     else
-        complete_done(pool, record);
+        complete_done(record);
 }
 
 void weft_pool_take_results(weft_process_pool *pool)
 {
-    weft_pool_record *newest = atomic_exchange(&pool->shared->results, NULL);
-    weft_pool_record *oldest = NULL;
-    while (newest != NULL) {
-        weft_pool_record *next = newest->next;
-        newest->next = oldest;
-        oldest = newest;
-        newest = next;
+    weft_pool_record *pushed = atomic_exchange(&pool->shared->results, NULL);
+    if (pushed == NULL)
+        return;
+    for (weft_pool_record *record = take_off(pool, pushed); record != NULL;) {
+        weft_pool_record *next = record->next;
+        complete(record);
+        record = next;
     }
-    while (oldest != NULL) {
-        weft_pool_record *next = oldest->next;
-        weft_pool_settle(pool, oldest);
-        oldest = next;
-    }
+}
+
+void weft_pool_settle(weft_process_pool *pool, weft_pool_record *record)
+{
+    record->next = NULL;
+    complete(take_off(pool, record));
+}
+
+void weft_pool_fail_record(weft_process_pool *pool, weft_pool_record *record, int code,
+                           const char *message)
+{
+    record->next = NULL;
+    complete_failed(take_off(pool, record), code, message);
 }

@@ -36,8 +36,11 @@ enum {
 };
 
 static struct {
-    weft_ilock lock;
+    weft_ilock lock; /* guards what follows */
     weft_list all;
+    bool has_left;
+    pthread_t
+        left; /* a manager that freed its own pool: the next to do so, or the shutdown, joins */
 } pools;
 
 /* ---- workers -----------------------------------------------------------------------------------
@@ -368,11 +371,25 @@ static const weft_executor_methods methods = {
 /* ---- life --------------------------------------------------------------------------------------
  */
 
+/* Joins the manager that left last; `own`: the caller is one that leaves now. */
+static void join_left(bool own)
+{
+    weft_ilock_acquire(&pools.lock);
+    bool has_left = pools.has_left;
+    pthread_t left = pools.left;
+    pools.has_left = own;
+    if (own)
+        pools.left = pthread_self();
+    weft_ilock_release(&pools.lock);
+    if (has_left)
+        pthread_join(left, NULL);
+}
+
 static void free_pool(weft_process_pool *pool)
 {
     if (pool->managed && !atomic_exchange(&pool->joined, true)) {
         if (pthread_equal(pthread_self(), pool->manager))
-            pthread_detach(pool->manager);
+            join_left(true);
         else
             pthread_join(pool->manager, NULL);
     }
@@ -416,7 +433,7 @@ static int shut_down_all(weft_instant deadline)
             weft_handle_hold(&pool->executor.handle);
         weft_ilock_release(&pools.lock);
         if (pool == NULL)
-            return 0;
+            break;
         int r = shutdown(&pool->executor, WEFT_SHUTDOWN_DRAIN, deadline);
         if (r == -ETIMEDOUT)
             r = weft_error(r, "shut down: pool '%s' still runs",
@@ -425,6 +442,8 @@ static int shut_down_all(weft_instant deadline)
         if (r < 0)
             return r;
     }
+    join_left(false);
+    return 0;
 }
 
 static weft_shutdown_step shutdown_step = {.stage = WEFT_STAGE_EXECUTORS, .run = shut_down_all};
@@ -443,6 +462,7 @@ static void after_fork(void)
 static void after_fork_child(void)
 {
     pools.all = (weft_list){0};
+    pools.has_left = false;
     after_fork();
 }
 

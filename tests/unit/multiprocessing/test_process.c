@@ -40,6 +40,7 @@ static void await(_Atomic int *word)
 static int pass_gate(void *arg)
 {
     gate *at = arg;
+    alarm(120); /* should the test end before this does */
     atomic_store(&at->here, 1);
     await(&at->open);
     return 7;
@@ -48,6 +49,7 @@ static int pass_gate(void *arg)
 static int stand_still(void *arg)
 {
     gate *at = arg;
+    alarm(120); /* should the test end before this does */
     atomic_store(&at->here, 1);
     for (;;)
         pause();
