@@ -38,9 +38,8 @@ enum {
 static struct {
     weft_ilock lock; /* guards what follows */
     weft_list all;
-    bool has_left;
-    pthread_t
-        left; /* a manager that freed its own pool: the next to do so, or the shutdown, joins */
+    bool has_last;
+    pthread_t last; /* the manager that ended last: the next to end, or the shutdown, joins it */
 } pools;
 
 /* ---- workers -----------------------------------------------------------------------------------
@@ -231,11 +230,26 @@ static void close_ring(weft_process_pool *pool)
         weft_pool_wake(pool->shared, UINT32_MAX);
 }
 
-static void complete_end(weft_process_pool *pool)
+/* Joins the manager that ended last, whom nobody else joins; `ending`: its place is the caller's
+ * then, and its pool leaves the list at the same moment, so that the shutdown misses neither. */
+static void join_last_manager(weft_process_pool *ending)
 {
     weft_ilock_acquire(&pools.lock);
-    weft_list_remove(&pool->link);
+    bool has_last = pools.has_last;
+    pthread_t last = pools.last;
+    pools.has_last = ending != NULL;
+    if (ending != NULL) {
+        pools.last = pthread_self();
+        weft_list_remove(&ending->link);
+    }
     weft_ilock_release(&pools.lock);
+    if (has_last)
+        pthread_join(last, NULL);
+}
+
+static void complete_end(weft_process_pool *pool)
+{
+    join_last_manager(pool);
     weft_handle_complete(&pool->executor.handle);
     weft_handle_drop(&pool->executor.handle);
 }
@@ -339,12 +353,6 @@ static void end_pool(weft_process_pool *pool, weft_shutdown_mode mode)
     wake_manager(pool);
 }
 
-static void join_manager(weft_process_pool *pool)
-{
-    if (!atomic_exchange(&pool->joined, true))
-        pthread_join(pool->manager, NULL);
-}
-
 static int shutdown(weft_executor *executor, weft_shutdown_mode mode, weft_instant deadline)
 {
     weft_process_pool *pool = (weft_process_pool *)executor;
@@ -354,10 +362,7 @@ static int shutdown(weft_executor *executor, weft_shutdown_mode mode, weft_insta
         end_pool(pool, mode);
     if (deadline == WEFT_INSTANT_NOW)
         return 0;
-    int r = weft_handle_wait(&executor->handle, deadline);
-    if (r == 0)
-        join_manager(pool);
-    return r;
+    return weft_handle_wait(&executor->handle, deadline);
 }
 
 static size_t width(weft_executor *executor)
@@ -371,28 +376,8 @@ static const weft_executor_methods methods = {
 /* ---- life --------------------------------------------------------------------------------------
  */
 
-/* Joins the manager that left last; `own`: the caller is one that leaves now. */
-static void join_left(bool own)
-{
-    weft_ilock_acquire(&pools.lock);
-    bool has_left = pools.has_left;
-    pthread_t left = pools.left;
-    pools.has_left = own;
-    if (own)
-        pools.left = pthread_self();
-    weft_ilock_release(&pools.lock);
-    if (has_left)
-        pthread_join(left, NULL);
-}
-
 static void free_pool(weft_process_pool *pool)
 {
-    if (pool->managed && !atomic_exchange(&pool->joined, true)) {
-        if (pthread_equal(pthread_self(), pool->manager))
-            join_left(true);
-        else
-            pthread_join(pool->manager, NULL);
-    }
     weft_wakeup_close(&pool->start.wakeup);
     if (pool->arg_size > 0)
         weft_dealloc(pool->arg);
@@ -442,7 +427,7 @@ static int shut_down_all(weft_instant deadline)
         if (r < 0)
             return r;
     }
-    join_left(false);
+    join_last_manager(NULL);
     return 0;
 }
 
@@ -462,7 +447,7 @@ static void after_fork(void)
 static void after_fork_child(void)
 {
     pools.all = (weft_list){0};
-    pools.has_left = false;
+    pools.has_last = false;
     after_fork();
 }
 

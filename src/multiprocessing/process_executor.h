@@ -32,7 +32,6 @@ typedef struct weft_process_pool {
     uint32_t stillborn;
     pthread_t manager;
     bool managed;         /* the manager has been started */
-    _Atomic bool joined;  /* somebody joins it, or it is detached */
     pthread_mutex_t lock; /* guards what follows */
     weft_future *first, *last;
     weft_list out; /* records */
