@@ -20,7 +20,8 @@ typedef struct weft_interrupt_hooks {
     /* Runs the handlers of what is pending; < 0: the code of one that ends the wait, with its
      * message in the running context, and what else is pending is posted again. */
     int (*run)(void);
-    void (*end_loop)(struct weft_runner *, int code); /* set by asyncio */
+    /* Set by asyncio, by each loop that is opened. */
+    void (*_Atomic end_loop)(struct weft_runner *, int code);
 } weft_interrupt_hooks;
 
 extern weft_interrupt_hooks weft_interrupt;

@@ -178,9 +178,10 @@ static bool settle(weft_context *self, uint32_t *word, uint32_t state)
     uint32_t settled = (*word & ~(uint32_t)WEFT_WAIT_STATE) | state;
     if (*word == settled)
         return true;
-    /* relaxed: nothing is handed over; the notifier's own exchange carries the data */
+    /* release: whoever finds POLLING uses the wakeup, which may have been opened for this wait;
+     * relaxed on failure: the caller reads the word again */
     if (!atomic_compare_exchange_strong_explicit(&self->parker.word, word, settled,
-                                                 memory_order_relaxed, memory_order_relaxed))
+                                                 memory_order_release, memory_order_relaxed))
         return false;
     *word = settled;
     return true;

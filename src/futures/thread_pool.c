@@ -156,7 +156,7 @@ static weft_future *pop_newest(worker *self)
     return future;
 }
 
-static weft_future *pop_oldest(worker *victim)
+static weft_future *pop_oldest(worker *victim, bool *more)
 {
     weft_future *future = NULL;
     weft_ilock_acquire(&victim->lock);
@@ -165,22 +165,9 @@ static weft_future *pop_oldest(worker *victim)
         victim->head = (victim->head + 1) & (victim->room - 1);
         victim->count--;
     }
+    *more = victim->count > 0;
     weft_ilock_release(&victim->lock);
     return future;
-}
-
-static weft_future *steal(worker *self)
-{
-    thread_pool *pool = self->pool;
-    /* acquire: a worker is filled in before it becomes visible */
-    size_t visible = atomic_load_explicit(&pool->visible, memory_order_acquire);
-    for (size_t i = 0; i < visible; i++) {
-        worker *victim = &pool->workers[i];
-        weft_future *future = victim != self ? pop_oldest(victim) : NULL;
-        if (future != NULL)
-            return future;
-    }
-    return NULL;
 }
 
 /* ---- taking and waking ------------------------------------------------------------------------
@@ -216,6 +203,17 @@ static void wake(worker *woken)
         weft_runner_wake(woken->runner);
 }
 
+static worker *add_worker(thread_pool *pool);
+static int start_added(thread_pool *pool, worker *added, weft_future *future);
+
+/* Somebody for what waits to be run: an idle worker, or a new one; both NULL: one is on its way, or
+ * no more are allowed. Lock held. */
+static void find_help(thread_pool *pool, worker **woken, worker **added)
+{
+    *woken = take_idle(pool);
+    *added = *woken == NULL ? add_worker(pool) : NULL;
+}
+
 static weft_future *pop_injected(thread_pool *pool)
 {
     weft_future *future = pool->first;
@@ -226,6 +224,16 @@ static weft_future *pop_injected(thread_pool *pool)
     return future;
 }
 
+static void call_help(thread_pool *pool)
+{
+    worker *woken, *added;
+    weft_ilock_acquire(&pool->lock);
+    find_help(pool, &woken, &added);
+    weft_ilock_release(&pool->lock);
+    wake(woken);
+    start_added(pool, added, NULL); /* a failure leaves the work to those who are there */
+}
+
 /*
  * Takes the oldest of the injection queue and, so that its lock is not taken for each, a fair share
  * of the others along into the own deque, which is empty: in reverse, since that is popped from its
@@ -234,7 +242,7 @@ static weft_future *pop_injected(thread_pool *pool)
 static weft_future *take_injected(worker *self)
 {
     thread_pool *pool = self->pool;
-    worker *next = NULL;
+    worker *woken = NULL, *added = NULL;
     weft_future *batch[BATCH];
     weft_ilock_acquire(&pool->lock);
     weft_future *future = pop_injected(pool);
@@ -250,9 +258,27 @@ static weft_future *take_injected(worker *self)
     weft_ilock_release(&self->lock);
     pool->waking = false;
     if (more)
-        next = take_idle(pool);
+        find_help(pool, &woken, &added);
     weft_ilock_release(&pool->lock);
-    wake(next);
+    wake(woken);
+    start_added(pool, added, NULL);
+    return future;
+}
+
+/* A thief that leaves others to be stolen calls the next one. */
+static weft_future *steal(worker *self)
+{
+    thread_pool *pool = self->pool;
+    weft_future *future = NULL;
+    bool more = false;
+    /* acquire: a worker is filled in before it becomes visible */
+    size_t visible = atomic_load_explicit(&pool->visible, memory_order_acquire);
+    for (size_t i = 0; future == NULL && i < visible; i++) {
+        worker *victim = &pool->workers[i];
+        future = victim != self ? pop_oldest(victim, &more) : NULL;
+    }
+    if (future != NULL && more)
+        call_help(pool);
     return future;
 }
 
@@ -465,7 +491,8 @@ static void drop_deques(thread_pool *pool)
 {
     for (size_t i = 0; i < atomic_load_explicit(&pool->visible, memory_order_acquire); i++) {
         weft_future *future;
-        while ((future = pop_oldest(&pool->workers[i])) != NULL) {
+        bool more;
+        while ((future = pop_oldest(&pool->workers[i], &more)) != NULL) {
             future->next = NULL;
             fail_all(future, -ECANCELED, "cancelled: the pool has been shut down");
         }
@@ -512,12 +539,11 @@ static int submit_own(worker *self, weft_future *future)
 {
     thread_pool *pool = self->pool;
     int r = push_own(self, future);
-    /* seq_cst: after the push; see go_idle */
-    if (r == 0 && atomic_load(&pool->idle_count) > 0) {
-        weft_ilock_acquire(&pool->lock);
-        worker *woken = take_idle(pool);
-        weft_ilock_release(&pool->lock);
-        wake(woken);
+    /* seq_cst: after the push; see go_idle. relaxed: who sees an old count asks in vain */
+    if (r == 0 &&
+        (atomic_load(&pool->idle_count) > 0 ||
+         atomic_load_explicit(&pool->visible, memory_order_relaxed) < pool->max_workers)) {
+        call_help(pool);
     }
     return r;
 }
@@ -551,8 +577,7 @@ static int enqueue(thread_pool *pool, weft_future *future, worker **woken, worke
             pool->last->next = future;
         pool->last = future;
         pool->queued++;
-        *woken = take_idle(pool);
-        *added = *woken == NULL ? add_worker(pool) : NULL;
+        find_help(pool, woken, added);
     }
     weft_ilock_release(&pool->lock);
     return refused ? refuse(pool) : 0;
@@ -596,6 +621,13 @@ static int without_worker(thread_pool *pool, worker *added, weft_future *future,
     return taken_back ? code : 0;
 }
 
+/* future: the one it was for, to be taken back; NULL: none. */
+static int start_added(thread_pool *pool, worker *added, weft_future *future)
+{
+    int r = added != NULL ? start_worker(added) : 0;
+    return r < 0 ? without_worker(pool, added, future, r) : r;
+}
+
 static int submit(weft_executor *executor, weft_future *future)
 {
     thread_pool *pool = (thread_pool *)executor;
@@ -605,9 +637,7 @@ static int submit(weft_executor *executor, weft_future *future)
     worker *woken, *added;
     int r = enqueue(pool, future, &woken, &added);
     wake(woken);
-    if (added != NULL && (r = start_worker(added)) < 0)
-        r = without_worker(pool, added, future, r);
-    return r;
+    return r < 0 ? r : start_added(pool, added, future);
 }
 
 static int shutdown(weft_executor *executor, weft_shutdown_mode mode, weft_instant deadline)
