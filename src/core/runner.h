@@ -55,7 +55,8 @@ struct weft_runner {
     weft_wakeup wakeup; /* open while poller is */
     const weft_runner_hooks *hooks;
     void *owner; /* the loop or worker */
-    _Alignas(64) _Atomic(weft_context *) inbox;
+    char padding[64]; /* what others write lies in a line of its own */
+    _Atomic(weft_context *) inbox;
     weft_parker parker; /* its word is WEFT_RUNNER_...; where it sleeps while it has no poller */
     weft_runner *next_free; /* in the pool */
 };

@@ -203,6 +203,7 @@ static void wake(worker *woken)
         weft_runner_wake(woken->runner);
 }
 
+static bool deques_empty(thread_pool *pool);
 static worker *add_worker(thread_pool *pool);
 static int start_added(thread_pool *pool, worker *added, weft_future *future);
 
@@ -257,12 +258,27 @@ static weft_future *take_injected(worker *self)
     bool more = pool->first != NULL || self->count > 0;
     weft_ilock_release(&self->lock);
     pool->waking = false;
+    /* who came while this one was on its way was not called: what others have left is looked for */
+    if (!more && future != NULL && (pool->idle != NULL || pool->started < pool->max_workers))
+        more = !deques_empty(pool);
     if (more)
         find_help(pool, &woken, &added);
     weft_ilock_release(&pool->lock);
     wake(woken);
     start_added(pool, added, NULL);
     return future;
+}
+
+/* Whether there are jobs in deques, and somebody who could come for them. */
+static bool left_behind(thread_pool *pool)
+{
+    if (atomic_load(&pool->idle_count) == 0 &&
+        atomic_load_explicit(&pool->visible, memory_order_relaxed) == pool->max_workers)
+        return false;
+    weft_ilock_acquire(&pool->lock);
+    bool left = !deques_empty(pool);
+    weft_ilock_release(&pool->lock);
+    return left;
 }
 
 /* A thief that leaves others to be stolen calls the next one. */
@@ -277,7 +293,7 @@ static weft_future *steal(worker *self)
         worker *victim = &pool->workers[i];
         future = victim != self ? pop_oldest(victim, &more) : NULL;
     }
-    if (future != NULL && more)
+    if (future != NULL && (more || left_behind(pool)))
         call_help(pool);
     return future;
 }
