@@ -167,12 +167,11 @@ static int call_from_thread(void *arg)
                weft_loop_call_later(test->loop, &calls[2], 0.001, count_run, WEFT_POINTER(test)),
                0);
     RECORD_INT(&test->recorder,
-               weft_loop_call_later(test->loop, &calls[3], 0.02, count_run, WEFT_POINTER(test)), 0);
+               weft_loop_call_later(test->loop, &calls[3], 1000, count_run, WEFT_POINTER(test)), 0);
     RECORD_INT(&test->recorder, weft_cancel(calls[3]), 1);
     for (int i = 0; i < 3; i++)
         RECORD_INT(&test->recorder, weft_result(calls[i], WEFT_NONE, WEFT_FOREVER), 3);
-    RECORD_INT(&test->recorder, weft_result(calls[3], WEFT_NONE, WEFT_FOREVER), -ECANCELED);
-    weft_release_many(calls, 4);
+    weft_release_many(calls, 4); /* the last is dropped when it is due, or with the loop */
     return 0;
 }
 
