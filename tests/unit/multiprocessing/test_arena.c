@@ -292,7 +292,7 @@ static void the_heap_survives_kills_anywhere(void **state)
             churn(seed, steps);
         uint32_t until = atomic_load(steps) + next_random(&random) % 50;
         while ((int32_t)(atomic_load(steps) - until) < 0)
-            continue;
+            sched_yield();
     }
     for (int i = 0; i < 2; i++) {
         kill(pids[i], SIGKILL);
