@@ -29,10 +29,20 @@ bool weft_future_begin(weft_future *future)
     return claimed;
 }
 
+/* Marks a future that has no function of its own; never called. */
+static int set_by_hand(void *arg)
+{
+    (void)arg;
+    return 0;
+}
+
+/* One that somebody sets and that has begun is as good as done: there is nobody to ask. */
 int weft_future_cancel(weft_future *future, bool running)
 {
     weft_handle *handle = &future->job.handle;
     if (!weft_future_begin(future)) {
+        if (future->job.fn == set_by_hand)
+            return 0;
         if (future->withdraw == NULL || !future->withdraw(future))
             return running ? weft_job_cancel(handle) : 0;
         weft_future_fail(future, -ECANCELED, "cancelled");
@@ -97,13 +107,6 @@ void weft_future_fail(weft_future *future, int code, const char *message)
 
 /* ---- futures that somebody sets ---------------------------------------------------------------
  */
-
-/* Marks a future that has no function of its own; never called. */
-static int set_by_hand(void *arg)
-{
-    (void)arg;
-    return 0;
-}
 
 int weft_future_open(weft_future **future)
 {
