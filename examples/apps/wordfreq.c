@@ -52,7 +52,8 @@ static void file_counted(void *future, void *arg)
 {
     job *j = arg;
     weft_retain(future);
-    weft_queue_put(j->counted, WEFT_ARG(future), WEFT_FOREVER);
+    if (weft_queue_put(j->counted, WEFT_ARG(future), WEFT_FOREVER) < 0)
+        weft_release(future); /* interrupted: nobody merges any more */
 }
 
 /* Gives a file to the pool. Its future bears its name, and goes to the merger when it is done. */

@@ -117,6 +117,16 @@ static bool is_ready_made(weft_signal_fn *handler)
     return handler == weft_signal_default || handler == weft_signal_ignore;
 }
 
+/* Whether a number above is noted; the walk takes those anyway, unless this handler waits. */
+static bool more_above(int signum)
+{
+    while (++signum < WEFT_SIGNALS) {
+        if (atomic_load(&notes[signum].state) == FULL)
+            return true;
+    }
+    return false;
+}
+
 /* weft_interrupt.run: until nothing is noted, or a handler has failed; the others are then run by
  * the next wait. */
 static int run(void)
@@ -130,6 +140,8 @@ static int run(void)
         weft_ilock_release(&lock);
         if (found.handler == NULL || is_ready_made(found.handler))
             continue;
+        if (more_above(signum))
+            atomic_store(&weft_interrupt_pending, 1); /* a loop goes on with them meanwhile */
         weft_error_constant(0, NULL);
         int code = found.handler(&info, found.arg);
         if (code < 0) {

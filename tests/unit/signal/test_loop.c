@@ -189,6 +189,23 @@ static void a_handler_that_waits_holds_up_no_other(void **state)
     assert_int_equal(weft_run(raise_both, WEFT_ARG(pointer), NULL), 0);
 }
 
+static int raise_both_at_once(void *arg)
+{
+    scene *s = *(scene **)arg;
+    kill(getpid(), SIGUSR1);
+    kill(getpid(), SIGUSR2);
+    return weft_event_wait(&s->handled, WEFT_FOREVER);
+}
+
+static void a_handler_that_waits_holds_up_none_that_came_with_it(void **state)
+{
+    scene s = {0}, *pointer = &s;
+    (void)state;
+    assert_int_equal(weft_signal_set(SIGUSR1, waiting_handler, &s), 0);
+    assert_int_equal(weft_signal_set(SIGUSR2, waiting_handler, &s), 0);
+    assert_int_equal(weft_run(raise_both_at_once, WEFT_ARG(pointer), NULL), 0);
+}
+
 static int check_in_task(void *arg)
 {
     scene *s = *(scene **)arg;
@@ -253,6 +270,7 @@ int main(void)
         weft_test(a_second_code_cancels_the_cleanup),
         weft_test(a_code_ends_the_waits_of_the_run_down),
         weft_test(a_handler_that_waits_holds_up_no_other),
+        weft_test(a_handler_that_waits_holds_up_none_that_came_with_it),
         weft_test(a_task_can_check),
         weft_test(handlers_go_on_in_the_child_of_a_task),
     };
