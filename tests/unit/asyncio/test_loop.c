@@ -206,7 +206,7 @@ static int end_while_one_arrives(void *arg)
 static void a_start_that_fails_lets_the_loop_end(void **state)
 {
     (void)state;
-    arrival test = {0};
+    arrival test = {.loop = NULL};
     gate_init(&test.entered, 1);
     assert_int_equal(weft_run(end_while_one_arrives, WEFT_POINTER(&test), NULL), 0);
     weft_release(atomic_load(&test.loop));

@@ -149,7 +149,7 @@ static void after_the_close_nobody_answers(void **state)
 
 static int same_port_twice(void *arg)
 {
-    weft_server *first, *second;
+    weft_server *first = NULL, *second = NULL;
     (void)arg;
     int r = weft_server_open(&first, echo, NULL, "127.0.0.1", 0, NULL);
     if (r == 0)

@@ -205,7 +205,7 @@ static void tasks_can_be_started_from_other_threads(void **state)
 {
     (void)state;
     enum { TASKS = 100 };
-    foreign test = {0};
+    foreign test = {.loop = NULL};
     weft_thread *thread;
     weft_task *tasks[TASKS];
     gate_init(&test.open, 1);
