@@ -152,9 +152,10 @@ static void an_item_is_got_after_the_handler(void **state)
     /* a code ends the wait, and takes nothing */
     weft_queue *queue = s.queue;
     s = (scene){.queue = queue};
-    begin(&s, -20001, put_item);
+    begin(&s, -20001, NULL);
     assert_int_equal(weft_queue_get(queue, item, sizeof item, WEFT_FOREVER), -20001);
     finish(&s);
+    assert_int_equal(weft_queue_put(queue, "xy", 2, WEFT_NOWAIT), 0);
     assert_int_equal(weft_queue_get(queue, item, sizeof item, WEFT_NOWAIT), 2);
     weft_release(queue);
 }
