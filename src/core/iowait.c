@@ -8,17 +8,64 @@
  */
 #include "core/iowait.h"
 
+#include <pthread.h>
 #include <unistd.h>
 
+#include "core/fork.h"
 #include "core/runner.h"
 
 static _Atomic uint64_t last_id;
+
+static struct {
+    weft_ilock lock;
+    weft_list open; /* guarded by lock */
+} registry;
+
+static void before_fork(void)
+{
+    weft_ilock_acquire(&registry.lock);
+}
+
+static void after_fork(void)
+{
+    weft_ilock_release(&registry.lock);
+}
+
+static weft_fork_hooks fork_hooks = {before_fork, after_fork, after_fork, NULL};
+static pthread_once_t registered = PTHREAD_ONCE_INIT;
+
+static void register_fork(void)
+{
+    weft_fork_register(&fork_hooks);
+}
 
 void weft_io_init(weft_io *io, int fd)
 {
     /* relaxed: only different numbers matter */
     uint64_t id = 1 + atomic_fetch_add_explicit(&last_id, 1, memory_order_relaxed);
     *io = (weft_io){.fd = fd, .id = id};
+    pthread_once(&registered, register_fork);
+    weft_ilock_acquire(&registry.lock);
+    weft_list_append(&registry.open, &io->link);
+    weft_ilock_release(&registry.lock);
+}
+
+static void unregister(weft_io *io)
+{
+    weft_ilock_acquire(&registry.lock);
+    weft_list_remove(&io->link);
+    weft_ilock_release(&registry.lock);
+}
+
+void weft_io_close_inherited(void)
+{
+    weft_link *link;
+    while ((link = weft_list_pop(&registry.open)) != NULL) {
+        weft_io *io = WEFT_CONTAINER(link, weft_io, link);
+        close(io->fd);
+        io->fd = -1;
+        io->closed = true;
+    }
 }
 
 int weft_io_enter(weft_io *io)
@@ -34,6 +81,7 @@ int weft_io_enter(weft_io *io)
 static void close_number(weft_io *io)
 {
     int fd = io->fd;
+    unregister(io);
     io->fd = -1;
     if (fd >= 0)
         close(fd); /* never repeated: on EINTR the number is gone */
@@ -74,6 +122,7 @@ int weft_io_take(weft_io *io)
     int fd = io->closed ? -EBADF : io->users > 0 ? -EBUSY : io->fd;
     if (fd >= 0) {
         forget(io);
+        unregister(io);
         io->closed = true;
         io->fd = -1;
     }

@@ -25,6 +25,7 @@ typedef struct weft_io {
     uint32_t users;             /* calls that use fd now: the last one closes it */
     weft_list waiters;          /* who waits for it: woken by the close */
     struct weft_runner *runner; /* registered there; NULL: nowhere */
+    weft_link link;             /* among all that are open */
 } weft_io;
 
 /* fd is moved in; it is non-blocking and close-on-exec. */
@@ -51,6 +52,10 @@ void weft_io_close(weft_io *io);
 /* Takes the descriptor out instead of closing it: it is the caller's. -EBADF: closed. -EBUSY: in
  * use. */
 int weft_io_take(weft_io *io);
+
+/* In the child of a fork that weft made: closes its copies of the parent's descriptors, or a
+ * connection that the parent closes would stay open for its peer. */
+void weft_io_close_inherited(void);
 
 /* As weft_io_wait for a descriptor of somebody else's. */
 int weft_fd_wait_for(int fd, uint32_t interest, weft_instant deadline);

@@ -19,6 +19,7 @@
 #include "core/context.h"
 #include "core/fork.h"
 #include "core/interrupt.h"
+#include "core/iowait.h"
 #include "core/memory.h"
 #include "multiprocessing/process.h"
 #include "platform/spawn.h"
@@ -168,6 +169,7 @@ _Noreturn static void run_child(weft_process *process, bool from_coroutine)
     process->job.handle.fork_generation = weft_fork_generation;
     process->exit.pid = getpid();
     process->exit.fd = -1;
+    weft_io_close_inherited();
     standard_input_from_nowhere();
     if (from_coroutine)
         open_signals();

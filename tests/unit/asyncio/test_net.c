@@ -414,6 +414,46 @@ static void without_descriptors_connections_wait(void **state)
     assert_int_equal(r, 0);
 }
 
+/* ---- a process that is started while a connection stands ---- */
+
+static int sleep_for_ever(void *arg)
+{
+    (void)arg;
+    return weft_sleep(WEFT_FOREVER);
+}
+
+static int start_process(weft_stream *stream, void *arg)
+{
+    (void)stream;
+    return weft_process_start(arg, sleep_for_ever, WEFT_NONE, NULL);
+}
+
+static int closed_beside_a_process(void *arg)
+{
+    weft_server *server;
+    weft_stream *stream = NULL;
+    weft_process *process = NULL;
+    char byte;
+    (void)arg;
+    int r = weft_server_open(&server, start_process, &process, "127.0.0.1", 0, NULL);
+    if (r == 0)
+        r = weft_stream_connect(&stream, "127.0.0.1", weft_server_port(server), NULL);
+    if (r == 0)
+        r = weft_stream_read(stream, &byte, 1, 20); /* the end, though the process lives */
+    weft_process_kill(process);
+    weft_process_join(process, WEFT_FOREVER);
+    weft_release(process);
+    weft_release(stream);
+    weft_release(server);
+    return r;
+}
+
+static void a_process_holds_no_connection_open(void **state)
+{
+    (void)state;
+    assert_int_equal(weft_run(closed_beside_a_process, WEFT_NONE, NULL), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -430,6 +470,7 @@ int main(void)
         weft_test(a_name_in_use_is_left_alone),
         weft_test(a_connect_ends_in_time),
         weft_test(without_descriptors_connections_wait),
+        weft_test(a_process_holds_no_connection_open),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
