@@ -9,14 +9,15 @@
  *     for (int i; (i = weft_wait_any(handles, 3, WEFT_FOREVER)) >= 0; handles[i] = NULL)
  *         printf("%s is done\n", weft_handle_name(handles[i]));
  *
- * kind                             is ready (weft_wait)          at the last release
- * thread, process, popen, timer,
- * task, call, future               function or program ended     runs on (popen: by .on_drop,
- * reaped) queue                            a get would not wait          closed, content dropped
- * stream                           a read would not wait         closed
- * server                           closed, connections ended     closed
- * executor, loop                   shut down wholly              shut down without waiting
- * source                           its event is set, fd ready    the event or fd stays as it is
+ * kind                           is ready (weft_wait)         at the last release
+ * thread, process, task, future,
+ * call                           its function has ended       it runs on
+ * popen                          the program has ended        by .on_drop; reaped
+ * queue                          a get would not wait         closed, content dropped
+ * stream                         a read would not wait        closed
+ * server                         closed, connections ended    closed
+ * executor, loop                 shut down wholly             shut down without waiting
+ * source                         its event is set, fd ready   the event or fd stays as it is
  *
  * A NULL handle is -EINVAL in every function but weft_release, and the message keeps the failure
  * that came before it, so that in a short program an unchecked start is reported at its first use.
@@ -34,17 +35,14 @@ extern "C" {
 /* The kinds of handles: the list from which the compile-time check below is made. */
 #define WEFT_HANDLE_TYPES(X)                                                                       \
     X(weft_thread)                                                                                 \
-    X(weft_timer)                                                                                  \
     X(weft_process)                                                                                \
     X(weft_popen)                                                                                  \
     X(weft_task)                                                                                   \
     X(weft_call)                                                                                   \
     X(weft_future)                                                                                 \
     X(weft_executor)                                                                               \
-    X(weft_results)                                                                                \
     X(weft_queue)                                                                                  \
     X(weft_loop)                                                                                   \
-    X(weft_task_group)                                                                             \
     X(weft_stream)                                                                                 \
     X(weft_server)                                                                                 \
     X(weft_source)
@@ -101,7 +99,8 @@ WEFT_API int weft_wait(void *handle, double timeout);
 /*
  * Waits until one of an array of `count` handles of any kinds is ready, and returns its index; NULL
  * entries are skipped. Can be cancelled.
- * Errors: -ETIMEDOUT, -ECANCELED, -ENOENT (all are NULL), -EINVAL, -ENOMEM, WEFT_EFORKED.
+ * Errors: -ETIMEDOUT, -ECANCELED, -ENOENT (all are NULL), -EINVAL, -EDEADLK (the caller itself),
+ * -ENOMEM, WEFT_EFORKED.
  * Python: asyncio.as_completed, multiprocessing.connection.wait
  */
 WEFT_API int weft_wait_any(const void *handles, size_t count, double timeout);

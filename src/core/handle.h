@@ -76,6 +76,10 @@ static inline weft_handle *weft_handle_hold(weft_handle *handle)
     return handle;
 }
 
+/* The same for a handle that is to be waited for. Errors: also -EDEADLK, it is the running
+ * function's own. */
+int weft_handle_check_other(const void *handle, const weft_kind *kind, const char *what);
+
 void weft_handle_drop(weft_handle *handle);
 
 static inline bool weft_handle_done(const weft_handle *handle)

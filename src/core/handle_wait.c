@@ -171,13 +171,23 @@ int weft_handle_wait(weft_handle *handle, weft_instant deadline)
     return r;
 }
 
+int weft_handle_check_other(const void *handle, const weft_kind *kind, const char *what)
+{
+    int r = weft_handle_check(handle, kind, what);
+    const weft_context *self = weft_context_current;
+    if (r < 0 || self == NULL || self->job == NULL || (const void *)self->job != handle)
+        return r;
+    return weft_error(-EDEADLK, "%s: %s '%s' would wait for itself", what,
+                      self->job->handle.kind->name, weft_handle_name_of(&self->job->handle));
+}
+
 static int check_all(const void *handles, size_t count, const char *what)
 {
     weft_handle *const *each = handles;
     if (handles == NULL && count > 0)
         return weft_error(-EINVAL, "%s: no array of handles", what);
     for (size_t i = 0; i < count; i++) {
-        int r = each[i] != NULL ? weft_handle_check(each[i], NULL, what) : 0;
+        int r = each[i] != NULL ? weft_handle_check_other(each[i], NULL, what) : 0;
         if (r < 0)
             return r;
     }
@@ -307,17 +317,12 @@ bool weft_done(void *handle)
 static int check_and_wait(void *handle, double timeout, const char *what)
 {
     weft_instant deadline;
-    int r = weft_handle_check(handle, NULL, what);
+    int r = weft_handle_check_other(handle, NULL, what);
     if (r == 0)
         r = weft_deadline(timeout, &deadline);
     if (r < 0)
         return r;
-    weft_handle *waited = handle;
-    weft_context *self = weft_context_current;
-    if (self != NULL && self->job != NULL && &self->job->handle == waited)
-        return weft_error(-EDEADLK, "%s: %s '%s' would wait for itself", what, waited->kind->name,
-                          weft_handle_name_of(waited));
-    return weft_handle_wait(waited, deadline);
+    return weft_handle_wait(handle, deadline);
 }
 
 int weft_wait(void *handle, double timeout)

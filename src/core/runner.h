@@ -54,7 +54,7 @@ struct weft_runner {
     size_t fds_room;
     weft_wakeup wakeup; /* open while poller is */
     const weft_runner_hooks *hooks;
-    void *owner; /* the loop or worker */
+    void *owner;      /* the loop or worker */
     char padding[64]; /* what others write lies in a line of its own */
     _Atomic(weft_context *) inbox;
     weft_parker parker; /* its word is WEFT_RUNNER_...; where it sleeps while it has no poller */

@@ -229,7 +229,8 @@ static bool take_over(weft_lock *lock, uint32_t word)
     return weft_word_take(&lock->state_, &word, own_id() | WAITERS);
 }
 
-static int acquire_shared(weft_lock *lock, weft_instant deadline, bool firmly)
+/* cancelled: NULL, or the wait goes on after a cancel, which is told here. */
+static int acquire_shared(weft_lock *lock, weft_instant deadline, bool *cancelled)
 {
     uint32_t marks = 0; /* who has slept cannot know whether others do */
     uint32_t word = weft_word_load(&lock->state_);
@@ -253,8 +254,10 @@ static int acquire_shared(weft_lock *lock, weft_instant deadline, bool firmly)
             marks = WAITERS;
             if (r == -EOWNERDEAD && take_over(lock, word))
                 return 1;
-            if (r < 0 && r != -EOWNERDEAD && !firmly)
+            if (r < 0 && r != -EOWNERDEAD && cancelled == NULL)
                 return r;
+            if (r == -ECANCELED)
+                *cancelled = true;
         }
         word = weft_word_load(&lock->state_);
     }
@@ -281,7 +284,7 @@ __attribute__((noinline)) static int acquire_contended(weft_lock *lock, double t
     if (take_free(lock, 0))
         return 0;
     if (weft_is_shared(lock))
-        return acquire_shared(lock, deadline, false);
+        return acquire_shared(lock, deadline, NULL);
     if (deadline == WEFT_INSTANT_NOW)
         return weft_error_timed_out();
     if (spin(lock, weft_context_self()))
@@ -303,9 +306,13 @@ int weft_lock_acquire_firmly(weft_lock *lock)
 {
     if (take_free(lock, 0))
         return 0;
-    if (weft_is_shared(lock))
-        return acquire_shared(lock, WEFT_INSTANT_NEVER, true);
-    return acquire_queued(lock, WEFT_INSTANT_NEVER, true);
+    if (!weft_is_shared(lock))
+        return acquire_queued(lock, WEFT_INSTANT_NEVER, true);
+    bool cancelled = false;
+    int r = acquire_shared(lock, WEFT_INSTANT_NEVER, &cancelled);
+    if (cancelled) /* it stays pending, for the next wait */
+        atomic_fetch_or(&weft_context_self()->cancel, WEFT_CANCEL_PENDING);
+    return r;
 }
 
 __attribute__((noinline)) static int release_contended(weft_lock *lock)

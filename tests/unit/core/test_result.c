@@ -192,6 +192,9 @@ static int waits_for_itself(void *arg)
     RECORD_INT(recorder, weft_wait(self, WEFT_FOREVER), -EDEADLK);
     RECORD_INT(recorder, weft_result(self, WEFT_NONE, WEFT_FOREVER), -EDEADLK);
     RECORD_INT(recorder, weft_exception(self, &code, NULL, WEFT_FOREVER), -EDEADLK);
+    RECORD_INT(recorder, weft_wait_any(&self, 1, WEFT_FOREVER), -EDEADLK);
+    RECORD_INT(recorder, weft_wait_all(&self, 1, WEFT_FOREVER), -EDEADLK);
+    RECORD_INT(recorder, weft_gather(&self, 1, WEFT_FOREVER), -EDEADLK);
     return 0;
 }
 
