@@ -48,6 +48,7 @@ get() {
 # Until /progress says so.
 until_progress() {
     until get /progress | grep -Eq "$1"; do
+        kill -0 $pid 2> /dev/null || fail "it has ended: $(cat "$work/err")"
         sleep 0.05
     done
 }
