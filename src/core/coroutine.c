@@ -59,13 +59,13 @@ weft_coroutine *weft_coroutine_new(weft_runner *runner, size_t size)
     return coroutine;
 }
 
-static void enter(void *arg)
+static weft_switch *enter(void *arg)
 {
     weft_coroutine *coroutine = arg;
     weft_runner_arrived(&coroutine->context);
     coroutine->context.runner->live++;
     coroutine->entry(coroutine);
-    weft_runner_exit(coroutine);
+    return weft_runner_exit(coroutine);
 }
 
 int weft_coroutine_start(weft_coroutine *coroutine, void (*entry)(weft_coroutine *),

@@ -141,13 +141,12 @@ static void leave(weft_context *self)
     weft_runner_arrived(self);
 }
 
-_Noreturn void weft_runner_exit(weft_coroutine *coroutine)
+weft_switch *weft_runner_exit(weft_coroutine *coroutine)
 {
     weft_runner *runner = coroutine->context.runner;
     runner->live--;
     runner->ended = coroutine;
-    weft_context *next = successor(runner);
-    weft_switch_exit(&coroutine->context.place, &next->place);
+    return &successor(runner)->place;
 }
 
 void weft_runner_yield(weft_context *self)

@@ -88,9 +88,10 @@ void weft_runner_yield(weft_context *self);
  * has left: -ENOMEM, and those of the poller. */
 int weft_runner_park(weft_context *self, weft_instant deadline, weft_fd_wait *fds, size_t count);
 
-/* For coroutine.c: the coroutine has been taken up; it is at its end. */
+/* For coroutine.c: the coroutine has been taken up; it is at its end, and what is returned goes on.
+ */
 void weft_runner_arrived(weft_context *self);
-_Noreturn void weft_runner_exit(weft_coroutine *coroutine);
+weft_switch *weft_runner_exit(weft_coroutine *coroutine);
 
 /* The two ends of waiting for a descriptor; for runner.c and runner_io.c. arm returns 1 when it is
  * ready already (fd->ready says for what). disarm(unused): what was reported is kept for the next

@@ -19,7 +19,8 @@
 #include "platform/stack.h"
 #include "switch_impl.h" /* weft_switch_impl; from platform/assembly/ or pthread/, on the include path by CMake */
 
-typedef void weft_switch_entry(void *arg);
+/* Its return ends the stack's use, and takes up what it returns. */
+typedef struct weft_switch *weft_switch_entry(void *arg);
 
 typedef struct weft_switch {
     weft_switch_impl impl;
@@ -29,9 +30,9 @@ typedef struct weft_switch {
 void weft_switch_init_thread(weft_switch *self);
 void weft_switch_destroy_thread(weft_switch *self);
 
-/* The first weft_switch_to(…, self) calls entry(arg) on the stack. entry never returns: it ends by
- * weft_switch_exit. The same weft_switch may be started again after that, on the same stack, which
- * is cheap. `self` is zeroed before its first start. Errors: -EAGAIN, -ENOMEM (pthread column). */
+/* The first weft_switch_to(…, self) calls entry(arg) on the stack. When that has returned the same
+ * weft_switch may be started again, on the same stack, which is cheap. `self` is zeroed before its
+ * first start. Errors: -EAGAIN, -ENOMEM (pthread column). */
 int weft_switch_start(weft_switch *self, const weft_stack *stack, weft_switch_entry *entry,
                       void *arg);
 
@@ -42,11 +43,8 @@ static inline void weft_switch_to(weft_switch *from, weft_switch *to)
     weft_switch_impl_to(&from->impl, &to->impl);
 }
 
-/* As weft_switch_to, but `from` is at its end and its frames are dead. */
-_Noreturn void weft_switch_exit(weft_switch *from, weft_switch *to);
-
 /* Gives back what weft_switch_start took (a pthread, a sanitizer's fiber), and zeroes `self`.
- * Neither while it runs nor, in the pthread column, between its start and its exit, nor in the
+ * Neither while it runs nor, in the pthread column, between its start and its end, nor in the
  * child of a fork. A zeroed one is allowed. */
 void weft_switch_destroy(weft_switch *self);
 

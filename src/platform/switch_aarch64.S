@@ -6,6 +6,9 @@
  * on at), d8 to d15, FPCR, and 8 bytes of padding. FPCR is written only if it differs, since writing it
  * is slow and it hardly ever does.
  *
+ * A new stack is entered by a call and ended by a return, as on x86-64; the lowest bit of the stack pointer tells it
+ * from a parked one.
+ *
  * There is no note section for branch targets and guarded control stacks, on purpose: its absence
  * tells the linker that this code must run without them.
  */
@@ -46,6 +49,8 @@ weft_switch_swap:
     .cfi_rel_offset x30, 88
     mov     x10, sp
     str     x10, [x0]
+.Lload:
+    tbnz    x1, #0, weft_switch_begin
     mov     sp, x1              /* the same frame on the other stack: what was said of it still holds */
     ldr     x10, [sp, #160]
     cmp     x9, x10
@@ -82,20 +87,19 @@ weft_switch_swap:
     .cfi_endproc
     .size weft_switch_swap, . - weft_switch_swap
 
-/* void *weft_switch_frame(void *top, void (*entry)(void *), void *arg): a parked frame below `top`
- * (16-aligned) that calls entry(arg) when it is taken up; FPCR is the caller's. */
+/* void *weft_switch_frame(void *top, void *(*entry)(void *), void *arg): a new frame below `top` (16-aligned) that
+ * calls entry(arg) when it is taken up, and then takes up the frame that is returned; FPCR is the caller's. */
     .globl weft_switch_frame
     .hidden weft_switch_frame
     .type weft_switch_frame, %function
     .p2align 4
 weft_switch_frame:
     .cfi_startproc
-    sub     x0, x0, #176
+    sub     x0, x0, #32
     mrs     x9, fpcr
-    adr     x10, weft_switch_begin
-    stp     x1, x2, [x0, #0]    /* x19, x20 */
-    stp     xzr, x10, [x0, #80] /* x29: the end of the chain of frames */
-    str     x9, [x0, #160]
+    stp     x1, x2, [x0, #0]
+    str     x9, [x0, #16]
+    add     x0, x0, #1
     ret
     .cfi_endproc
     .size weft_switch_frame, . - weft_switch_frame
@@ -106,9 +110,19 @@ weft_switch_frame:
 weft_switch_begin:
     .cfi_startproc
     .cfi_undefined x30
-    mov     x0, x20
-    blr     x19
-    brk     #1                  /* the entry never returns */
+    sub     x1, x1, #1
+    mov     sp, x1
+    ldp     x10, x0, [sp, #0]
+    ldr     x11, [sp, #16]
+    mrs     x9, fpcr
+    cmp     x9, x11
+    b.eq    3f
+    msr     fpcr, x11
+3:  mov     x29, xzr            /* the end of the chain of frames */
+    blr     x10
+    mov     x1, x0
+    mrs     x9, fpcr
+    b       .Lload
     .cfi_endproc
     .size weft_switch_begin, . - weft_switch_begin
 

@@ -9,8 +9,7 @@
  * switch where the next stack lies, and tells after it where the last one lay; that is the only way
  * to learn the bounds of a thread's own stack, so the first stack that a thread switches to stores
  * them for it. TSan keeps a "fiber" for each stack, which is dear to make, so it lives as long as
- * the weft_switch; the frames that an exit abandons would fill its call stack, so an exit first
- * jumps back to the outermost frame. Valgrind sees from the stack pointer which of the stacks that
+ * the weft_switch. Valgrind sees from the stack pointer which of the stacks that
  * it knows is in use.
  */
 #include "platform/switch.h"
@@ -106,19 +105,6 @@ UNSEEN void weft_switch_impl_to(weft_switch_impl *from, weft_switch_impl *to)
     arrive(from, keep != NULL ? *keep : NULL);
 }
 
-UNSEEN static void outermost(void *arg)
-{
-    weft_switch_impl *self = arg;
-    arrive(self, NULL);
-#ifdef WEFT_SWITCH_TSAN
-    if (setjmp(self->outermost) != 0) {
-        announce(self, self->exit_to, NULL);
-        weft_switch_swap(&self->sp, self->exit_to->sp);
-    }
-#endif
-    self->entry(self->arg);
-}
-
 /* The frames of a stack that was given up in the middle stay poisoned. */
 static void forget_frames(weft_switch_impl *self)
 {
@@ -146,6 +132,26 @@ static void tell_valgrind(weft_switch_impl *self, const weft_stack *stack)
 #endif
 }
 
+/* The first frame in C: from the start of the stack to its end. */
+#ifdef WEFT_SWITCH_ANNOTATED
+UNSEEN
+#endif
+static void *outermost(void *arg)
+{
+    weft_switch_impl *self = arg;
+#ifdef WEFT_SWITCH_ANNOTATED
+    arrive(self, NULL);
+#endif
+    weft_switch_impl *to = &self->entry(self->arg)->impl;
+#ifdef WEFT_SWITCH_ANNOTATED
+    self->left_open = false;
+    announce(self, to, NULL);
+#else
+    weft_switch_carry(self, to);
+#endif
+    return to->sp;
+}
+
 int weft_switch_start(weft_switch *self, const weft_stack *stack, weft_switch_entry *entry,
                       void *arg)
 {
@@ -164,35 +170,11 @@ int weft_switch_start(weft_switch *self, const weft_stack *stack, weft_switch_en
         impl->fiber = __tsan_create_fiber(0);
 #endif
     impl->left_open = true;
+#endif
     impl->entry = entry;
     impl->arg = arg;
-    entry = outermost;
-    arg = impl;
-#endif
-    impl->sp = weft_switch_frame(top, entry, arg);
+    impl->sp = weft_switch_frame(top, outermost, impl);
     return 0;
-}
-
-#ifdef WEFT_SWITCH_ANNOTATED
-UNSEEN
-#endif
-_Noreturn void weft_switch_exit(weft_switch *from, weft_switch *to)
-{
-#ifdef WEFT_SWITCH_ANNOTATED
-    from->impl.left_open = false;
-#endif
-#ifdef WEFT_SWITCH_TSAN
-    from->impl.exit_to = &to->impl;
-    longjmp(from->impl.outermost, 1);
-#else
-#ifdef WEFT_SWITCH_ASAN
-    announce(&from->impl, &to->impl, NULL);
-#else
-    weft_switch_carry(&from->impl, &to->impl);
-#endif
-    weft_switch_swap(&from->impl.sp, to->impl.sp);
-    __builtin_unreachable();
-#endif
 }
 
 void weft_switch_destroy(weft_switch *self)

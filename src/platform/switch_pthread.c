@@ -8,10 +8,9 @@
  * the next does, by the lock of the next: the stacks of one thread need no other synchronisation,
  * as if they were one thread.
  *
- * A pthread is made by the first start and kept over exits: weft_switch_exit gives the turn away,
- * jumps back to the outermost frame (the frames between are dead) and waits there for the turn of
- * the next start. So after an exit the record is still in use, by its pthread, until
- * weft_switch_destroy has joined it.
+ * A pthread is made by the first start and kept over ends: when the entry has returned, it gives
+ * the turn away and waits for that of the next start. So after an end the record is still in use,
+ * by its pthread, until weft_switch_destroy has joined it.
  *
  * Its signals are blocked: a signal for the process must not land in a thread that is a detail.
  * Those that report an error of the running code stay open, for the debugger and the host's crash
@@ -70,9 +69,8 @@ static void *run_stack(void *arg)
     weft_switch_impl *self = arg;
     int ignored;
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &ignored);
-    (void)setjmp(self->outermost); /* weft_switch_exit arrives here */
-    if (await_turn(self))
-        self->entry(self->arg);
+    while (await_turn(self))
+        give_turn(&self->entry(self->arg)->impl);
     return NULL;
 }
 
@@ -149,12 +147,6 @@ int weft_switch_start(weft_switch *self, const weft_stack *stack, weft_switch_en
         impl->has_thread = true;
     }
     return 0;
-}
-
-_Noreturn void weft_switch_exit(weft_switch *from, weft_switch *to)
-{
-    give_turn(&to->impl);
-    longjmp(from->impl.outermost, 1);
 }
 
 void weft_switch_destroy(weft_switch *self)

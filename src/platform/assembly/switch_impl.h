@@ -23,10 +23,6 @@
 #endif
 #endif
 
-#ifdef WEFT_SWITCH_TSAN
-#include <setjmp.h>
-#endif
-
 /* What the C++ runtime keeps per thread: the exceptions being handled. It belongs to the stack that
  * handles them, so it goes with the stack. The Itanium C++ ABI fixes this beginning of it (on
  * 32-bit Arm a third word follows, for exceptions in flight between two frames, where no switch
@@ -52,19 +48,17 @@ typedef struct weft_switch_impl {
 #endif
 #ifdef WEFT_SWITCH_TSAN
     void *fiber;
-    jmp_buf outermost; /* where weft_switch_exit goes back to, so that TSan's call stack is empty */
-    struct weft_switch_impl *exit_to;
 #endif
 #if defined(WEFT_SWITCH_ASAN) || defined(WEFT_SWITCH_TSAN)
-    bool left_open; /* started and not yet at its exit: its frames may be poisoned */
-    void (*entry)(void *arg);
-    void *arg;
+    bool left_open; /* started and not yet at its end: its frames may be poisoned */
 #endif
+    struct weft_switch *(*entry)(void *arg);
+    void *arg;
 } weft_switch_impl;
 
 /* In the .S file. */
 void weft_switch_swap(void **save, void *load);
-void *weft_switch_frame(void *top, void (*entry)(void *arg), void *arg);
+void *weft_switch_frame(void *top, void *(*entry)(void *arg), void *arg);
 
 /* The C++ runtime's record follows the stack. A stack stays with one thread once it runs, so each
  * switch hands on the address of that thread's record. */

@@ -6,7 +6,6 @@
 #define WEFT_PLATFORM_PTHREAD_SWITCH_IMPL_H
 
 #include <pthread.h>
-#include <setjmp.h>
 #include <stdbool.h>
 
 typedef struct weft_switch_impl {
@@ -16,10 +15,9 @@ typedef struct weft_switch_impl {
     pthread_cond_t changed;
     bool turn; /* somebody has switched here */
     bool quit; /* the pthread is to end */
-    void (*entry)(void *arg);
+    struct weft_switch *(*entry)(void *arg);
     void *arg;
     pthread_t thread;
-    jmp_buf outermost; /* of the pthread: where weft_switch_exit goes back to */
 } weft_switch_impl;
 
 void weft_switch_impl_to(weft_switch_impl *from, weft_switch_impl *to);

@@ -64,7 +64,7 @@ static void end(coroutine *c)
     weft_stack_release(&c->stack);
 }
 
-static void count_to_rounds(void *arg)
+static weft_switch *count_to_rounds(void *arg)
 {
     coroutine *c = arg;
     for (int i = 0; i < ROUNDS; i++) {
@@ -72,7 +72,7 @@ static void count_to_rounds(void *arg)
         suspend(c);
     }
     c->seen = 1;
-    weft_switch_exit(&c->self, c->back);
+    return c->back;
 }
 
 static void each_switch_goes_on_where_it_left_off(void **state)
@@ -116,11 +116,11 @@ static void restart_on_the_same_stack_begins_anew(void **state)
     weft_switch_destroy_thread(&here);
 }
 
-static void count_one(void *arg)
+static weft_switch *count_one(void *arg)
 {
     coroutine *c = arg;
     c->count++;
-    weft_switch_exit(&c->self, c->back);
+    return c->back;
 }
 
 static void a_hundred_thousand_restarts_leave_nothing_behind(void **state)
@@ -143,7 +143,7 @@ static void a_hundred_thousand_restarts_leave_nothing_behind(void **state)
 }
 
 /* Resumes the coroutine below it, which resumes the one below that. */
-static void descend(void *arg)
+static weft_switch *descend(void *arg)
 {
     coroutine *c = arg;
     for (int round = 0; round < 2; round++) {
@@ -152,7 +152,7 @@ static void descend(void *arg)
         c->count++;
         suspend(c);
     }
-    weft_switch_exit(&c->self, c->back);
+    return c->back;
 }
 
 static void switches_nest_deeply(void **state)
@@ -203,11 +203,11 @@ static void resume_for_mix(coroutine *c)
     resume(&here_of_mix, c);
 }
 
-static void mix_in_coroutine(void *arg)
+static weft_switch *mix_in_coroutine(void *arg)
 {
     coroutine *c = arg;
     c->seen = mix(c, 77, suspend) == mix(c, 77, NULL);
-    weft_switch_exit(&c->self, c->back);
+    return c->back;
 }
 
 static void registers_survive_on_both_sides(void **state)
@@ -224,7 +224,7 @@ static void registers_survive_on_both_sides(void **state)
     weft_switch_destroy_thread(&here_of_mix);
 }
 
-static void round_down_and_up(void *arg)
+static weft_switch *round_down_and_up(void *arg)
 {
     coroutine *c = arg;
     int inherited = fegetround();
@@ -234,7 +234,7 @@ static void round_down_and_up(void *arg)
     fesetround(FE_UPWARD);
     suspend(c);
     c->seen = inherited == FE_TOWARDZERO && kept == FE_DOWNWARD && fegetround() == FE_UPWARD;
-    weft_switch_exit(&c->self, c->back);
+    return c->back;
 }
 
 static void floating_point_control_goes_with_the_stack(void **state)
@@ -277,7 +277,7 @@ static void switching_leaves_errno_alone(void **state)
     weft_switch_destroy_thread(&here);
 }
 
-static void look_at_alignment(void *arg)
+static weft_switch *look_at_alignment(void *arg)
 {
     coroutine *c = arg;
     _Alignas(16) volatile char block[16];
@@ -287,7 +287,7 @@ static void look_at_alignment(void *arg)
     c->seen = at % 16 == 0 && block[0] == 0;
     volatile long double wide = 1.5L;
     c->real = (double)(wide * 2);
-    weft_switch_exit(&c->self, c->back);
+    return c->back;
 }
 
 static void the_first_frame_is_aligned(void **state)
@@ -305,7 +305,7 @@ static void the_first_frame_is_aligned(void **state)
 }
 
 /* Fills what a coroutine may use of its stack. */
-static void use_much(void *arg)
+static weft_switch *use_much(void *arg)
 {
     coroutine *c = arg;
     volatile char much[64 * 1024];
@@ -316,7 +316,7 @@ static void use_much(void *arg)
     for (size_t i = 0; i < sizeof much; i++)
         if (much[i] != (char)i)
             c->seen = 0;
-    weft_switch_exit(&c->self, c->back);
+    return c->back;
 }
 
 static void half_of_the_size_is_there_for_frames(void **state)
@@ -344,7 +344,7 @@ static coroutine ring[RING];
 static weft_switch here_of_ring;
 static long ring_steps;
 
-static void hand_on(void *arg)
+static weft_switch *hand_on(void *arg)
 {
     coroutine *c = arg;
     coroutine *next = &ring[(c - ring + 1) % RING];
@@ -353,7 +353,7 @@ static void hand_on(void *arg)
         weft_switch_to(&c->self, &next->self);
     }
     c->seen = 1;
-    weft_switch_exit(&c->self, next == &ring[0] ? &here_of_ring : &next->self);
+    return next == &ring[0] ? &here_of_ring : &next->self;
 }
 
 static void coroutines_hand_over_to_each_other(void **state)
@@ -413,12 +413,12 @@ static void note_thread(int signum)
     signalled_in_stack = pthread_equal(pthread_self(), thread_of_test) ? 1 : 2;
 }
 
-static void raise_for_process(void *arg)
+static weft_switch *raise_for_process(void *arg)
 {
     coroutine *c = arg;
     kill(getpid(), SIGUSR1); /* handled when this returns, unless all threads block it */
     c->seen = 1;
-    weft_switch_exit(&c->self, c->back);
+    return c->back;
 }
 
 static void signals_for_the_process_reach_its_own_threads(void **state)
