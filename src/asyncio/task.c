@@ -28,6 +28,7 @@ const weft_kind weft_task_kind = {.name = "task",
                                   .prefix = "Task",
                                   .numbers = &numbers,
                                   .runs = true,
+                                  .counted = true,
                                   .finalize = finalize,
                                   .job = job_of,
                                   .cancel = weft_job_cancel};
@@ -40,11 +41,14 @@ static void task_entry(weft_coroutine *coroutine)
     if (loop->ending)
         weft_job_cancel(&task->job.handle);
     weft_list_append(&loop->tasks, &task->link);
-    weft_job_call(&task->job);
-    if (task->at_end != NULL)
+    if (task->at_end == NULL) {
+        weft_job_run(&task->job);
+    } else {
+        weft_job_call(&task->job);
         task->at_end(task->job.arg);
-    weft_list_remove(&task->link);
-    weft_job_complete(&task->job);
+        weft_job_complete(&task->job);
+    }
+    weft_list_remove(&task->link); /* the coroutine's own reference keeps it */
 }
 
 static void task_ended(weft_coroutine *coroutine)
@@ -69,6 +73,7 @@ static weft_task *make_task(weft_loop *loop, weft_fn *fn, const void *arg, size_
         weft_coroutine_free(coroutine);
         return NULL;
     }
+    weft_job_assign(&task->job, &coroutine->context);
     task->coroutine = coroutine;
     task->loop = loop;
     task->at_end = NULL;
@@ -94,7 +99,7 @@ int weft_task_start_on(weft_loop *loop, weft_task **task, weft_fn *fn, const voi
         return r;
     }
     if (task != NULL)
-        weft_handle_hold(&made->job.handle);
+        weft_handle_hold_new(&made->job.handle);
     bool foreign = made->foreign;
     r = weft_coroutine_start(made->coroutine, task_entry, task_ended);
     if (r < 0) {

@@ -28,7 +28,7 @@
 #undef weft_handle_set_data
 #undef weft_cancel
 
-enum { MAGIC = 0x77656674, DEAD = 0x64656164 };
+enum { DEAD = 0x64656164 };
 
 struct weft_callback {
     struct weft_callback *next;
@@ -43,7 +43,8 @@ struct weft_name {
 
 void weft_handle_init(weft_handle *handle, const weft_kind *kind)
 {
-    *handle = (weft_handle){.magic = MAGIC, .kind = kind, .fork_generation = weft_fork_generation};
+    *handle = (weft_handle){
+        .magic = WEFT_HANDLE_MAGIC, .kind = kind, .fork_generation = weft_fork_generation};
     atomic_store_explicit(&handle->refs, 1, memory_order_relaxed);
     if (kind->numbers != NULL) /* relaxed: only different numbers matter */
         handle->number = 1 + atomic_fetch_add_explicit(kind->numbers, 1, memory_order_relaxed);
@@ -78,7 +79,7 @@ void weft_handle_clear(weft_handle *handle)
     }
 }
 
-int weft_handle_check(const void *handle, const weft_kind *kind, const char *what)
+int weft_handle_check_slowly(const void *handle, const weft_kind *kind, const char *what)
 {
     const weft_handle *checked = handle;
     if (checked == NULL) {
@@ -87,7 +88,7 @@ int weft_handle_check(const void *handle, const weft_kind *kind, const char *wha
             return weft_error(-EINVAL, "%s: the handle is NULL", what);
         return weft_error(-EINVAL, "%s: the handle is NULL (before: %s)", what, earlier);
     }
-    if (checked->magic != MAGIC)
+    if (checked->magic != WEFT_HANDLE_MAGIC)
         return weft_error(-EINVAL, "%s: not a handle, or released already", what);
     if (kind != NULL && checked->kind != kind)
         return weft_error(-EINVAL, "%s: a %s was given, not a %s", what, checked->kind->name,
@@ -97,13 +98,6 @@ int weft_handle_check(const void *handle, const weft_kind *kind, const char *wha
         return weft_error(WEFT_EFORKED, "%s: the %s belongs to the parent process", what,
                           checked->kind->name);
     return 0;
-}
-
-void weft_handle_drop(weft_handle *handle)
-{
-    /* release: this use is over before the count falls; acquire: the last one sees all uses over */
-    if (atomic_fetch_sub_explicit(&handle->refs, 1, memory_order_acq_rel) == 1)
-        handle->kind->finalize(handle);
 }
 
 void weft_release(void *handle)
@@ -144,6 +138,11 @@ static void run_callbacks(weft_handle *handle, weft_callback *callback)
 bool weft_handle_complete(weft_handle *handle)
 {
     weft_ilock_acquire(&handle->lock);
+    return weft_handle_complete_locked(handle);
+}
+
+bool weft_handle_complete_locked(weft_handle *handle)
+{
     /* relaxed: written under the lock alone */
     if (atomic_load_explicit(&handle->done, memory_order_relaxed) != 0) {
         weft_ilock_release(&handle->lock);
@@ -157,7 +156,8 @@ bool weft_handle_complete(weft_handle *handle)
         weft_ilock_release(&handle->lock);
     else
         weft_wait_notify_all(&handle->lock, &handle->waiters);
-    run_callbacks(handle, callbacks);
+    if (callbacks != NULL)
+        run_callbacks(handle, callbacks);
     return true;
 }
 
@@ -287,9 +287,7 @@ void weft_handle_set_data(void *handle, void *data)
 static int describe_job(weft_job *job, char *buffer, size_t size)
 {
     if (!weft_handle_done(&job->handle)) {
-        weft_ilock_acquire(&job->handle.lock);
-        bool runs = job->context != NULL;
-        weft_ilock_release(&job->handle.lock);
+        bool runs = atomic_load_explicit(&job->runs, memory_order_relaxed);
         return snprintf(buffer, size, runs ? "running" : "pending");
     }
     if (job->code >= 0)

@@ -11,6 +11,7 @@
 
 #include <weft/handle.h>
 
+#include "core/fork.h"
 #include "core/ilock.h"
 #include "core/wait.h"
 
@@ -22,7 +23,8 @@ typedef struct weft_kind {
     const char *prefix;        /* "Thread": of names that are made */
     _Atomic uint32_t *numbers; /* the counter of its prefix; NULL: of this kind alone is made by
                                   WEFT_KIND_COUNTER */
-    bool runs; /* it is what runs: its name is weft_current_name while its job does */
+    bool runs;    /* it is what runs: its name is weft_current_name while its job does */
+    bool counted; /* nobody takes a reference who has none (no list of them is gone through) */
     void (*finalize)(weft_handle *handle); /* the last reference is gone: end the activity, free */
     struct weft_job *(*job)(weft_handle *handle); /* its outcome; NULL: it has no result */
     int (*cancel)(weft_handle *handle);           /* 1 asked, 0 done; NULL: -ENOTSUP */
@@ -42,6 +44,8 @@ typedef struct weft_kind {
 
 typedef struct weft_callback weft_callback;
 typedef struct weft_name weft_name;
+
+enum { WEFT_HANDLE_MAGIC = 0x77656674 };
 
 struct weft_handle {
     uint32_t magic;
@@ -67,7 +71,20 @@ void weft_handle_clear(weft_handle *handle);
  * The check at every public entry: a live handle of this kind (NULL: any) of this process.
  * Errors: -EINVAL, WEFT_EFORKED, with a message that begins with `what`.
  */
-int weft_handle_check(const void *handle, const weft_kind *kind, const char *what);
+int weft_handle_check_slowly(const void *handle, const weft_kind *kind, const char *what);
+
+static inline int weft_handle_check(const void *handle, const weft_kind *kind, const char *what)
+{
+    const weft_handle *checked = handle;
+    if (checked != NULL && checked->magic == WEFT_HANDLE_MAGIC &&
+        (kind == NULL || checked->kind == kind) && checked->fork_generation == weft_fork_generation)
+        return 0;
+    return weft_handle_check_slowly(handle, kind, what);
+}
+
+/* The same for a handle that is to be waited for. Errors: also -EDEADLK, it is the running
+ * function's own. */
+int weft_handle_check_other(const void *handle, const weft_kind *kind, const char *what);
 
 static inline weft_handle *weft_handle_hold(weft_handle *handle)
 {
@@ -76,11 +93,24 @@ static inline weft_handle *weft_handle_hold(weft_handle *handle)
     return handle;
 }
 
-/* The same for a handle that is to be waited for. Errors: also -EDEADLK, it is the running
- * function's own. */
-int weft_handle_check_other(const void *handle, const weft_kind *kind, const char *what);
+/* The same while nobody else knows the handle yet. */
+static inline void weft_handle_hold_new(weft_handle *handle)
+{
+    /* relaxed, and no exchange: whoever hands the handle on publishes it */
+    uint32_t refs = atomic_load_explicit(&handle->refs, memory_order_relaxed);
+    atomic_store_explicit(&handle->refs, refs + 1, memory_order_relaxed);
+}
 
-void weft_handle_drop(weft_handle *handle);
+static inline void weft_handle_drop(weft_handle *handle)
+{
+    /* acquire: the last one sees all uses over. Who finds itself the only one stays so, and needs
+     * no exchange. release: this use is over before the count falls. */
+    if (handle->kind->counted && atomic_load_explicit(&handle->refs, memory_order_acquire) == 1)
+        atomic_store_explicit(&handle->refs, 0, memory_order_relaxed);
+    else if (atomic_fetch_sub_explicit(&handle->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    handle->kind->finalize(handle);
+}
 
 static inline bool weft_handle_done(const weft_handle *handle)
 {
@@ -92,6 +122,9 @@ static inline bool weft_handle_done(const weft_handle *handle)
 /* Sets done, wakes the waiters, runs the callbacks. The outcome has been written. Once: false when
  * it was done. */
 bool weft_handle_complete(weft_handle *handle);
+
+/* The same with the handle's lock held, which it leaves. */
+bool weft_handle_complete_locked(weft_handle *handle);
 
 /* Wakes those who wait for a kind whose readiness is more than `done`. */
 void weft_handle_notify(weft_handle *handle);

@@ -38,6 +38,7 @@ int weft_job_init(weft_job *job, const weft_kind *kind, weft_fn *fn, const void 
     job->arg_size = arg_size;
     job->arg_owned = owned;
     job->cancelled = false;
+    atomic_store_explicit(&job->runs, false, memory_order_relaxed);
     job->context = NULL;
     job->code = 0;
     job->result = (weft_bytes){0};
@@ -49,6 +50,9 @@ int weft_job_init(weft_job *job, const weft_kind *kind, weft_fn *fn, const void 
 /* The job begins in this context; false: it was cancelled before. */
 static bool begin(weft_job *job, weft_context *self)
 {
+    /* assigned before anybody knew it: cancels have reached the context, whose owner this is */
+    if (job->context == self)
+        return (atomic_load_explicit(&self->cancel, memory_order_relaxed) & WEFT_CANCEL_ASKED) == 0;
     weft_ilock_acquire(&job->handle.lock);
     bool cancelled = job->cancelled;
     if (!cancelled)
@@ -57,13 +61,15 @@ static bool begin(weft_job *job, weft_context *self)
     return !cancelled;
 }
 
+/* Takes the lock, and keeps it. */
 static void end(weft_job *job, weft_context *self)
 {
     weft_ilock_acquire(&job->handle.lock);
+    /* relaxed: cancels of this job come under the lock, and none can come any more. One that was
+     * cancelled before it began runs in no context, and `self` may have a cancel of its own. */
+    if (job->context == self && self != NULL)
+        atomic_store_explicit(&self->cancel, 0, memory_order_relaxed);
     job->context = NULL;
-    /* relaxed: cancels of this job come under the lock, and none can come any more */
-    atomic_store_explicit(&self->cancel, 0, memory_order_relaxed);
-    weft_ilock_release(&job->handle.lock);
 }
 
 static void keep_message(weft_job *job, const char *message)
@@ -72,13 +78,16 @@ static void keep_message(weft_job *job, const char *message)
     job->message = weft_strdup(message);
 }
 
-void weft_job_call(weft_job *job)
+/* Runs fn, and takes the lock: cancels reach the context no more. */
+static void call(weft_job *job)
 {
     weft_context *self = weft_context_self();
     if (self == NULL || !begin(job, self)) {
         job->code = self == NULL ? -ENOMEM : -ECANCELED;
+        end(job, self);
         return;
     }
+    atomic_store_explicit(&job->runs, true, memory_order_relaxed);
     weft_job *outer = self->job;
     weft_handle *outer_who = self->who;
     self->job = job;
@@ -90,12 +99,18 @@ void weft_job_call(weft_job *job)
     weft_scope_pop(self, scopes);
     self->job = outer;
     self->who = outer_who;
-    end(job, self);
     job->code = code;
     if (code < 0) {
         const char *message = weft_error_message_of(code);
         keep_message(job, message != NULL ? message : weft_strerror(code));
     }
+    end(job, self);
+}
+
+void weft_job_call(weft_job *job)
+{
+    call(job);
+    weft_ilock_release(&job->handle.lock);
 }
 
 void weft_job_complete(weft_job *job)
@@ -105,8 +120,8 @@ void weft_job_complete(weft_job *job)
 
 void weft_job_run(weft_job *job)
 {
-    weft_job_call(job);
-    weft_job_complete(job);
+    call(job);
+    weft_handle_complete_locked(&job->handle);
 }
 
 static int set_result(weft_job *job, size_t at, const void *data, size_t size)

@@ -15,7 +15,8 @@ typedef struct weft_job {
     size_t arg_size;       /* 0: WEFT_POINTER or WEFT_NONE */
     bool arg_owned;        /* arg is to be freed */
     bool cancelled;        /* asked before it began; guarded by handle.lock */
-    weft_context *context; /* while fn runs; guarded by handle.lock */
+    _Atomic bool runs;     /* fn has begun; for descriptions */
+    weft_context *context; /* while fn runs, or from before; guarded by handle.lock */
     int code;              /* the outcome, valid once done: number, or failure */
     weft_bytes result;     /* owned; data NULL: none set, the number stands for it */
     size_t result_room;
@@ -26,6 +27,13 @@ typedef struct weft_job {
  * allocation, used when it is large enough; 16-aligned. Errors: -ENOMEM, -EINVAL (fn is NULL). */
 int weft_job_init(weft_job *job, const weft_kind *kind, weft_fn *fn, const void *arg,
                   size_t arg_size, void *inside, size_t inside_size);
+
+/* It will run in this context, which runs nothing else before: so it need not take the lock when it
+ * begins. While nobody else knows the job yet. */
+static inline void weft_job_assign(weft_job *job, weft_context *context)
+{
+    job->context = context;
+}
 
 /* Runs fn in the running context, unless it was cancelled before, and completes the job. */
 void weft_job_run(weft_job *job);

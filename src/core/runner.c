@@ -157,6 +157,13 @@ void weft_runner_yield(weft_context *self)
     errno = saved;
 }
 
+void weft_runner_leave(weft_context *self)
+{
+    int saved = errno;
+    leave(self);
+    errno = saved;
+}
+
 typedef struct park_timer {
     weft_deadline_timer timer; /* first */
     weft_context *context;

@@ -88,6 +88,9 @@ void weft_runner_yield(weft_context *self);
  * has left: -ENOMEM, and those of the poller. */
 int weft_runner_park(weft_context *self, weft_instant deadline, weft_fd_wait *fds, size_t count);
 
+/* The same without deadline and descriptors. */
+void weft_runner_leave(weft_context *self);
+
 /* For coroutine.c: the coroutine has been taken up; it is at its end, and what is returned goes on.
  */
 void weft_runner_arrived(weft_context *self);

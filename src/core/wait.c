@@ -73,9 +73,18 @@ void weft_wait_notify_all(weft_ilock *lock, weft_list *waiters)
 {
     enum { BATCH = 16 };
     weft_wake wakes[BATCH];
+    weft_link *link = weft_list_pop(waiters);
+    if (link != NULL && weft_list_empty(waiters)) { /* the usual case: one */
+        bool won = weft_wait_notify(WEFT_CONTAINER(link, weft_waiter, link), wakes);
+        weft_ilock_release(lock);
+        if (won)
+            weft_wake_deliver(wakes[0]);
+        return;
+    }
+    if (link != NULL)
+        weft_list_prepend(waiters, link);
     for (;;) {
         size_t count = 0;
-        weft_link *link;
         while (count < BATCH && (link = weft_list_pop(waiters)) != NULL) {
             weft_waiter *waiter = WEFT_CONTAINER(link, weft_waiter, link);
             if (weft_wait_notify(waiter, &wakes[count]))
@@ -319,20 +328,26 @@ int weft_wait_sleep_fds(weft_context *self, weft_instant deadline, weft_fd_wait 
     if (r != 0 && (atomic_load(&self->parker.word) & WEFT_WAIT_STATE) == WEFT_WAIT_IDLE)
         return r;
     if (r != 0 && self->coroutine)
-        weft_runner_park(self, WEFT_INSTANT_NEVER, NULL, 0); /* takes the notification */
+        weft_runner_leave(self); /* takes the notification */
     return outcome(self, deadline);
 }
 
 int weft_wait_sleep(weft_context *self, weft_instant deadline)
 {
-    return weft_wait_sleep_fds(self, deadline, NULL, 0);
+    bool plain = self->coroutine && deadline == WEFT_INSTANT_NEVER &&
+                 self->scopes.nearest == WEFT_INSTANT_NEVER;
+    /* seq_cst, as above */
+    if (!plain || (atomic_load(&self->cancel) & WEFT_CANCEL_PENDING) != 0)
+        return weft_wait_sleep_fds(self, deadline, NULL, 0);
+    weft_runner_leave(self);
+    return outcome(self, deadline);
 }
 
 void weft_wait_sleep_firmly(weft_context *self)
 {
     int saved = errno;
     if (self->coroutine) {
-        weft_runner_park(self, WEFT_INSTANT_NEVER, NULL, 0);
+        weft_runner_leave(self);
     } else {
         uint32_t word;
         while (!decided(word = atomic_load_explicit(&self->parker.word, memory_order_acquire))) {

@@ -32,7 +32,7 @@ int weft_submit(weft_executor *executor, weft_future **future, weft_fn *fn, cons
         r = weft_handle_rename(&made->job.handle, options->name);
     /* the caller's reference is taken first: the executor may be done with the future at once */
     if (future != NULL)
-        weft_handle_hold(&made->job.handle);
+        weft_handle_hold_new(&made->job.handle);
     if (r == 0)
         r = executor->methods->submit(executor, made);
     if (r < 0) {

@@ -65,6 +65,7 @@ static _Atomic uint32_t numbers;
 const weft_kind weft_future_kind = {.name = "future",
                                     .prefix = "Future",
                                     .numbers = &numbers,
+                                    .counted = true,
                                     .finalize = finalize,
                                     .job = job_of,
                                     .cancel = cancel};
