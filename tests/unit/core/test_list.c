@@ -81,10 +81,10 @@ static void any_can_be_removed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_zeroed_list_is_empty),
-        cmocka_unit_test(what_is_appended_leaves_in_order),
-        cmocka_unit_test(what_is_prepended_comes_first),
-        cmocka_unit_test(any_can_be_removed),
+        census_test(a_zeroed_list_is_empty),
+        census_test(what_is_appended_leaves_in_order),
+        census_test(what_is_prepended_comes_first),
+        census_test(any_can_be_removed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

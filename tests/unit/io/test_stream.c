@@ -20,6 +20,7 @@
 #include <weft/stream.h>
 
 #include "io/stream.h"
+#include "support/support.h"
 
 enum { LARGE = 3 * 1000 * 1000 + 7 };
 
@@ -335,7 +336,8 @@ static void writing_to_nobody_is_an_error_and_no_signal(void **state)
     sigset_t before, after;
     int fd;
     weft_stream *stream = writer_of(&fd);
-    signal(SIGPIPE, SIG_DFL); /* would end this program */
+    struct sigaction fatal = {.sa_handler = SIG_DFL}, handler; /* would end this program */
+    sigaction(SIGPIPE, &fatal, &handler);
     pthread_sigmask(SIG_SETMASK, NULL, &before);
     close(fd);
     assert_int_equal(weft_stream_write(stream, "abc", 3, WEFT_FOREVER), -EPIPE);
@@ -344,6 +346,7 @@ static void writing_to_nobody_is_an_error_and_no_signal(void **state)
     pthread_sigmask(SIG_SETMASK, NULL, &after);
     assert_int_equal(sigismember(&after, SIGPIPE), sigismember(&before, SIGPIPE));
     assert_false(sigpipe_is_pending());
+    sigaction(SIGPIPE, &handler, NULL);
     weft_release(stream);
 }
 
@@ -547,25 +550,25 @@ static void a_task_reads_what_a_thread_writes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(read_gives_what_is_there_and_then_the_end),
-        cmocka_unit_test(readline_lends_lines_one_after_the_other),
-        cmocka_unit_test(a_line_in_pieces_survives_time_up),
-        cmocka_unit_test(a_line_over_the_limit_is_dropped),
-        cmocka_unit_test(readuntil_finds_a_separator_that_comes_in_pieces),
-        cmocka_unit_test(what_is_incomplete_stays_to_be_read),
-        cmocka_unit_test(readexactly_keeps_what_came_before_the_time_was_up),
-        cmocka_unit_test(a_large_write_waits_for_its_reader),
-        cmocka_unit_test(a_second_reader_is_refused_and_close_wakes_the_first),
-        cmocka_unit_test(a_wait_for_readiness_ends_with_bytes_and_with_a_close),
-        cmocka_unit_test(writing_to_nobody_is_an_error_and_no_signal),
-        cmocka_unit_test(a_sigpipe_of_the_host_stays_pending),
-        cmocka_unit_test(a_pipe_goes_one_way),
-        cmocka_unit_test(a_write_that_finds_no_room_tells_how_far_it_came),
-        cmocka_unit_test(a_socket_goes_both_ways_and_ends_one_by_one),
-        cmocka_unit_test(wrong_arguments_are_refused),
-        cmocka_unit_test(tasks_talk_over_a_pipe),
-        cmocka_unit_test(tasks_talk_over_a_socket),
-        cmocka_unit_test(a_task_reads_what_a_thread_writes),
+        weft_test(read_gives_what_is_there_and_then_the_end),
+        weft_test(readline_lends_lines_one_after_the_other),
+        weft_test(a_line_in_pieces_survives_time_up),
+        weft_test(a_line_over_the_limit_is_dropped),
+        weft_test(readuntil_finds_a_separator_that_comes_in_pieces),
+        weft_test(what_is_incomplete_stays_to_be_read),
+        weft_test(readexactly_keeps_what_came_before_the_time_was_up),
+        weft_test(a_large_write_waits_for_its_reader),
+        weft_test(a_second_reader_is_refused_and_close_wakes_the_first),
+        weft_test(a_wait_for_readiness_ends_with_bytes_and_with_a_close),
+        weft_test(writing_to_nobody_is_an_error_and_no_signal),
+        weft_test(a_sigpipe_of_the_host_stays_pending),
+        weft_test(a_pipe_goes_one_way),
+        weft_test(a_write_that_finds_no_room_tells_how_far_it_came),
+        weft_test(a_socket_goes_both_ways_and_ends_one_by_one),
+        weft_test(wrong_arguments_are_refused),
+        weft_test(tasks_talk_over_a_pipe),
+        weft_test(tasks_talk_over_a_socket),
+        weft_test(a_task_reads_what_a_thread_writes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

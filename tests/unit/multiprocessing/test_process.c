@@ -20,15 +20,16 @@
 #include <weft/multiprocessing.h>
 
 #include "core/shared.h"
+#include "support/support.h"
 
 /* A gate in shared memory: the child says that it runs, and is let go. */
-typedef struct gate {
+typedef struct latch {
     _Atomic int here, open;
-} gate;
+} latch;
 
-static gate *new_gate(void)
+static latch *new_latch(void)
 {
-    return weft_shared_alloc(sizeof(gate));
+    return weft_shared_alloc(sizeof(latch));
 }
 
 static void await(_Atomic int *word)
@@ -39,7 +40,7 @@ static void await(_Atomic int *word)
 
 static int pass_gate(void *arg)
 {
-    gate *at = arg;
+    latch *at = arg;
     alarm(120); /* should the test end before this does */
     atomic_store(&at->here, 1);
     await(&at->open);
@@ -48,7 +49,7 @@ static int pass_gate(void *arg)
 
 static int stand_still(void *arg)
 {
-    gate *at = arg;
+    latch *at = arg;
     alarm(120); /* should the test end before this does */
     atomic_store(&at->here, 1);
     for (;;)
@@ -183,7 +184,7 @@ static void join_times_out_while_it_runs(void **state)
 {
     (void)state;
     weft_process *process;
-    gate *at = new_gate();
+    latch *at = new_latch();
     int exitcode = 5;
     assert_int_equal(weft_process_start(&process, pass_gate, WEFT_POINTER(at), NULL), 0);
     await(&at->here);
@@ -211,7 +212,7 @@ static void signals_end_it_and_tell(void **state)
                 {weft_process_kill, -SIGKILL, "was killed by SIGKILL"}};
     for (size_t i = 0; i < 2; i++) {
         weft_process *process;
-        gate *at = new_gate();
+        latch *at = new_latch();
         int exitcode = 0;
         assert_int_equal(weft_process_start(&process, stand_still, WEFT_POINTER(at), NULL), 0);
         await(&at->here);
@@ -232,7 +233,7 @@ static void cancel_is_sigterm(void **state)
 {
     (void)state;
     weft_process *process;
-    gate *at = new_gate();
+    latch *at = new_latch();
     assert_int_equal(weft_process_start(&process, stand_still, WEFT_POINTER(at), NULL), 0);
     await(&at->here);
     assert_int_equal(weft_cancel(process), 1);
@@ -298,7 +299,7 @@ static void handles_of_the_parent_are_refused_in_the_child(void **state)
 {
     (void)state;
     weft_process *process;
-    gate *at = new_gate();
+    latch *at = new_latch();
     assert_int_equal(weft_process_start(&of_the_parent, pass_gate, WEFT_POINTER(at), NULL), 0);
     assert_int_equal(weft_process_start(&process, use_parents_handle, WEFT_NONE, NULL), 0);
     assert_int_equal(weft_result(process, WEFT_NONE, WEFT_FOREVER), 1);
@@ -370,9 +371,9 @@ static void any_of_several_is_waited_for(void **state)
     (void)state;
     enum { COUNT = 3 };
     weft_process *processes[COUNT];
-    gate *gates[COUNT];
+    latch *gates[COUNT];
     for (int i = 0; i < COUNT; i++) {
-        gates[i] = new_gate();
+        gates[i] = new_latch();
         assert_int_equal(weft_process_start(&processes[i], pass_gate, WEFT_POINTER(gates[i]), NULL),
                          0);
     }
@@ -416,7 +417,7 @@ static int child_of_coroutine(void *arg)
 
 static int start_in_coroutine(void *arg)
 {
-    gate *at = arg;
+    latch *at = arg;
     weft_process *process;
     weft_task *task;
     int r = weft_task_start(&task, count_sleeps, WEFT_NONE, NULL);
@@ -442,7 +443,7 @@ static int start_in_coroutine(void *arg)
 static void a_coroutine_starts_processes_too(void **state)
 {
     (void)state;
-    gate *at = new_gate();
+    latch *at = new_latch();
     from_loop = (loop_view){0};
     assert_int_equal(weft_run(start_in_coroutine, WEFT_POINTER(at), NULL), 0);
     assert_int_equal(from_loop.result, 116);
@@ -455,12 +456,13 @@ static void the_end_is_told_with_sigchld_ignored(void **state)
 {
     (void)state;
     weft_process *process;
-    void (*before)(int) = signal(SIGCHLD, SIG_IGN);
+    struct sigaction ignore = {.sa_handler = SIG_IGN}, before;
+    sigaction(SIGCHLD, &ignore, &before);
     int exitcode = -1;
     assert_int_equal(weft_process_start(&process, square, WEFT_ARG((int){3}), NULL), 0);
     int r = weft_result(process, WEFT_NONE, WEFT_FOREVER);
     int told = weft_process_exitcode(process, &exitcode);
-    signal(SIGCHLD, before);
+    sigaction(SIGCHLD, &before, NULL);
     assert_int_equal(r, 9);
     assert_int_equal(told, 1);
     assert_int_equal(exitcode, 0);
@@ -470,7 +472,7 @@ static void the_end_is_told_with_sigchld_ignored(void **state)
 static void shutdown_joins_and_terminates(void **state)
 {
     (void)state;
-    gate *at = new_gate();
+    latch *at = new_latch();
     int before;
     assert_int_equal(weft_process_start(NULL, pass_gate, WEFT_POINTER(at),
                                         &(weft_process_options){.name = "patient"}),
@@ -478,7 +480,7 @@ static void shutdown_joins_and_terminates(void **state)
     assert_int_equal(weft_shutdown(0.01), -ETIMEDOUT);
     assert_non_null(strstr(weft_error_message(), "patient"));
     atomic_store(&at->open, 1);
-    gate *still = new_gate();
+    latch *still = new_latch();
     assert_int_equal(weft_process_start(NULL, stand_still, WEFT_POINTER(still),
                                         &(weft_process_options){.daemon = true}),
                      0);
@@ -496,22 +498,22 @@ static void shutdown_joins_and_terminates(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_number_is_the_result),
-        cmocka_unit_test(a_failure_crosses_with_its_message),
-        cmocka_unit_test(large_results_cross),
-        cmocka_unit_test(a_process_knows_itself),
-        cmocka_unit_test(join_times_out_while_it_runs),
-        cmocka_unit_test(signals_end_it_and_tell),
-        cmocka_unit_test(cancel_is_sigterm),
-        cmocka_unit_test(exit_ends_it_at_once),
-        cmocka_unit_test(private_pointers_are_refused),
-        cmocka_unit_test(handles_of_the_parent_are_refused_in_the_child),
-        cmocka_unit_test(output_is_flushed),
-        cmocka_unit_test(only_daemons_have_no_children),
-        cmocka_unit_test(any_of_several_is_waited_for),
-        cmocka_unit_test(a_coroutine_starts_processes_too),
-        cmocka_unit_test(the_end_is_told_with_sigchld_ignored),
-        cmocka_unit_test(shutdown_joins_and_terminates),
+        weft_test(the_number_is_the_result),
+        weft_test(a_failure_crosses_with_its_message),
+        weft_test(large_results_cross),
+        weft_test(a_process_knows_itself),
+        weft_test(join_times_out_while_it_runs),
+        weft_test(signals_end_it_and_tell),
+        weft_test(cancel_is_sigterm),
+        weft_test(exit_ends_it_at_once),
+        weft_test(private_pointers_are_refused),
+        weft_test(handles_of_the_parent_are_refused_in_the_child),
+        weft_test(output_is_flushed),
+        weft_test(only_daemons_have_no_children),
+        weft_test(any_of_several_is_waited_for),
+        weft_test(a_coroutine_starts_processes_too),
+        weft_test(the_end_is_told_with_sigchld_ignored),
+        weft_test(shutdown_joins_and_terminates),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

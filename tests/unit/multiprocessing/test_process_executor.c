@@ -20,10 +20,11 @@
 #include <weft/threading.h>
 
 #include "multiprocessing/arena.h"
+#include "support/support.h"
 
-typedef struct gate {
+typedef struct latch {
     _Atomic int here, open, runs;
-} gate;
+} latch;
 
 static void await(_Atomic int *word, int value)
 {
@@ -60,8 +61,8 @@ static int own_pid(void *arg)
 
 static int hold(void *arg)
 {
-    gate *at = arg;
-    alarm(120); /* should the test end before it opens the gate */
+    latch *at = arg;
+    alarm(120); /* should the test end before it opens the latch */
     atomic_fetch_add(&at->here, 1);
     await(&at->open, 1);
     alarm(0);
@@ -216,7 +217,7 @@ static void a_lost_worker_may_break_the_pool(void **state)
     (void)state;
     weft_executor *pool;
     weft_future *lost, *late = NULL;
-    gate *at = weft_shared_alloc(sizeof *at);
+    latch *at = weft_shared_alloc(sizeof *at);
     weft_future *running;
     assert_int_equal(
         weft_process_pool_open(
@@ -281,7 +282,7 @@ static void shutdown_drains(void **state)
     enum { COUNT = 100 };
     weft_executor *pool = open_pool(1);
     weft_future *futures[COUNT], *late;
-    gate *at = weft_shared_alloc(sizeof *at);
+    latch *at = weft_shared_alloc(sizeof *at);
     assert_int_equal(weft_submit(pool, &futures[0], hold, WEFT_POINTER(at), NULL), 0);
     for (int i = 1; i < COUNT; i++)
         assert_int_equal(weft_submit(pool, &futures[i], square, WEFT_ARG(i), NULL), 0);
@@ -305,7 +306,7 @@ static void immediate_shutdown_cancels_what_waits(void **state)
     enum { COUNT = 100 };
     weft_executor *pool = open_pool(1);
     weft_future *futures[COUNT];
-    gate *at = weft_shared_alloc(sizeof *at);
+    latch *at = weft_shared_alloc(sizeof *at);
     for (int i = 0; i < COUNT; i++)
         assert_int_equal(weft_submit(pool, &futures[i], hold, WEFT_POINTER(at), NULL), 0);
     await(&at->here, 1);
@@ -329,7 +330,7 @@ static void jobs_that_have_not_begun_can_be_cancelled(void **state)
     static const int cancelled[] = {5, 6, 20, COUNT - 2, COUNT - 1};
     weft_executor *pool = open_pool(1);
     weft_future *futures[COUNT];
-    gate *at = weft_shared_alloc(sizeof *at);
+    latch *at = weft_shared_alloc(sizeof *at);
     for (int i = 0; i < COUNT; i++)
         assert_int_equal(weft_submit(pool, &futures[i], hold, WEFT_POINTER(at), NULL), 0);
     await(&at->here, 1);
@@ -380,7 +381,8 @@ static void interrupts_can_be_ignored(void **state)
     (void)state;
     weft_executor *pool;
     weft_future *future;
-    void (*before)(int) = signal(SIGINT, SIG_DFL);
+    struct sigaction fatal = {.sa_handler = SIG_DFL}, before;
+    sigaction(SIGINT, &fatal, &before);
     assert_int_equal(
         weft_process_pool_open(
             &pool, &(weft_process_pool_options){.max_workers = 1, .ignore_interrupt = true}),
@@ -391,7 +393,7 @@ static void interrupts_can_be_ignored(void **state)
     assert_false(interrupted);
     weft_release(future);
     close_pool(pool);
-    signal(SIGINT, before);
+    sigaction(SIGINT, &before, NULL);
 }
 
 static void release_alone_ends_it_in_order(void **state)
@@ -441,21 +443,21 @@ static void nothing_is_left_after_shutdown(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(jobs_run_in_other_processes),
-        cmocka_unit_test(bytes_of_any_size_cross),
-        cmocka_unit_test(map_gives_results_in_order),
-        cmocka_unit_test(more_jobs_than_the_window),
-        cmocka_unit_test(coroutines_wait_for_jobs),
-        cmocka_unit_test(a_lost_worker_costs_its_job_alone),
-        cmocka_unit_test(a_lost_worker_may_break_the_pool),
-        cmocka_unit_test(workers_are_initialized),
-        cmocka_unit_test(shutdown_drains),
-        cmocka_unit_test(immediate_shutdown_cancels_what_waits),
-        cmocka_unit_test(jobs_that_have_not_begun_can_be_cancelled),
-        cmocka_unit_test(private_pointers_are_refused),
-        cmocka_unit_test(interrupts_can_be_ignored),
-        cmocka_unit_test(release_alone_ends_it_in_order),
-        cmocka_unit_test(nothing_is_left_after_shutdown),
+        weft_test(jobs_run_in_other_processes),
+        weft_test(bytes_of_any_size_cross),
+        weft_test(map_gives_results_in_order),
+        weft_test(more_jobs_than_the_window),
+        weft_test(coroutines_wait_for_jobs),
+        weft_test(a_lost_worker_costs_its_job_alone),
+        weft_test(a_lost_worker_may_break_the_pool),
+        weft_test(workers_are_initialized),
+        weft_test(shutdown_drains),
+        weft_test(immediate_shutdown_cancels_what_waits),
+        weft_test(jobs_that_have_not_begun_can_be_cancelled),
+        weft_test(private_pointers_are_refused),
+        weft_test(interrupts_can_be_ignored),
+        weft_test(release_alone_ends_it_in_order),
+        weft_test(nothing_is_left_after_shutdown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -17,6 +17,7 @@
 #include <weft/threading.h>
 
 #include "multiprocessing/arena.h"
+#include "support/support.h"
 
 typedef struct pair {
     weft_queue *in, *out;
@@ -336,17 +337,17 @@ static void a_waiting_thread_can_be_cancelled(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(items_come_out_in_order),
-        cmocka_unit_test(items_of_any_size),
-        cmocka_unit_test(fixed_sizes_are_kept),
-        cmocka_unit_test(items_cross_both_ways),
-        cmocka_unit_test(a_bounded_queue_loses_nothing),
-        cmocka_unit_test(a_coroutine_waits_for_another_process),
-        cmocka_unit_test(a_wait_for_several_takes_it_too),
-        cmocka_unit_test(shutdown_ends_getters_everywhere),
-        cmocka_unit_test(shutdown_drains_or_drops),
-        cmocka_unit_test(join_waits_for_task_done),
-        cmocka_unit_test(a_waiting_thread_can_be_cancelled),
+        weft_test(items_come_out_in_order),
+        weft_test(items_of_any_size),
+        weft_test(fixed_sizes_are_kept),
+        weft_test(items_cross_both_ways),
+        weft_test(a_bounded_queue_loses_nothing),
+        weft_test(a_coroutine_waits_for_another_process),
+        weft_test(a_wait_for_several_takes_it_too),
+        weft_test(shutdown_ends_getters_everywhere),
+        weft_test(shutdown_drains_or_drops),
+        weft_test(join_waits_for_task_done),
+        weft_test(a_waiting_thread_can_be_cancelled),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     return failed + (weft_shutdown(WEFT_FOREVER) < 0);

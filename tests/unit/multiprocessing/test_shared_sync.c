@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "support/support.h"
 #include <weft/asyncio.h>
 #include <weft/multiprocessing.h>
 #include <weft/threading.h>
@@ -305,14 +306,14 @@ static void a_coroutines_wait_can_be_cancelled(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_lock_excludes_processes),
-        cmocka_unit_test(a_lock_excludes_coroutines_of_processes),
-        cmocka_unit_test(a_dead_holders_lock_is_acquired_with_1),
-        cmocka_unit_test(an_event_releases_all),
-        cmocka_unit_test(a_semaphore_counts_processes),
-        cmocka_unit_test(a_condition_keeps_processes_in_step),
-        cmocka_unit_test(waits_end_by_deadline_and_cancel),
-        cmocka_unit_test(a_coroutines_wait_can_be_cancelled),
+        weft_test(a_lock_excludes_processes),
+        weft_test(a_lock_excludes_coroutines_of_processes),
+        weft_test(a_dead_holders_lock_is_acquired_with_1),
+        weft_test(an_event_releases_all),
+        weft_test(a_semaphore_counts_processes),
+        weft_test(a_condition_keeps_processes_in_step),
+        weft_test(waits_end_by_deadline_and_cancel),
+        weft_test(a_coroutines_wait_can_be_cancelled),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     return failed + (weft_shutdown(WEFT_FOREVER) < 0);

@@ -20,6 +20,7 @@
 
 #include "platform/childexit.h"
 #include "platform/spawn.h"
+#include "support/support.h"
 
 enum { WAIT_FOR_EVER = -1 };
 
@@ -360,18 +361,18 @@ static void a_fork_forgets_what_its_parent_dropped(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(an_exit_code_is_the_status),
-        cmocka_unit_test(a_signal_is_minus_its_number),
-        cmocka_unit_test(opens_by_number_alone),
-        cmocka_unit_test(kill_reaches_the_child_until_it_is_reaped),
-        cmocka_unit_test(a_child_reaped_by_the_host_is_told_or_lost),
-        cmocka_unit_test(a_child_reaped_before_the_open_is_told_or_lost),
-        cmocka_unit_test(an_ignored_sigchld_does_not_hide_the_end),
-        cmocka_unit_test(only_the_own_child_is_reaped),
-        cmocka_unit_test(a_later_copy_of_the_process_does_not_hide_the_end),
-        cmocka_unit_test(dropped_children_are_reaped_later),
-        cmocka_unit_test(closing_reaps_a_child_that_has_ended),
-        cmocka_unit_test(a_fork_forgets_what_its_parent_dropped),
+        census_test(an_exit_code_is_the_status),
+        census_test(a_signal_is_minus_its_number),
+        census_test(opens_by_number_alone),
+        census_test(kill_reaches_the_child_until_it_is_reaped),
+        census_test(a_child_reaped_by_the_host_is_told_or_lost),
+        census_test(a_child_reaped_before_the_open_is_told_or_lost),
+        census_test(an_ignored_sigchld_does_not_hide_the_end),
+        census_test(only_the_own_child_is_reaped),
+        census_test(a_later_copy_of_the_process_does_not_hide_the_end),
+        census_test(dropped_children_are_reaped_later),
+        census_test(closing_reaps_a_child_that_has_ended),
+        census_test(a_fork_forgets_what_its_parent_dropped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

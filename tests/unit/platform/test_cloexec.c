@@ -19,6 +19,7 @@
 #include <cmocka.h>
 
 #include "platform/cloexec.h"
+#include "support/support.h"
 
 static bool marked(int fd)
 {
@@ -199,11 +200,11 @@ static void a_fork_sees_no_unmarked_descriptor(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(pipes_and_sockets_are_marked),
-        cmocka_unit_test(failures_are_negative_and_leave_the_out_values),
-        cmocka_unit_test(accepted_connections_are_marked_and_do_not_block),
-        cmocka_unit_test(received_descriptors_are_marked),
-        cmocka_unit_test(a_fork_sees_no_unmarked_descriptor),
+        census_test(pipes_and_sockets_are_marked),
+        census_test(failures_are_negative_and_leave_the_out_values),
+        census_test(accepted_connections_are_marked_and_do_not_block),
+        census_test(received_descriptors_are_marked),
+        census_test(a_fork_sees_no_unmarked_descriptor),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

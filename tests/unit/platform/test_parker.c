@@ -14,6 +14,7 @@
 #include <sys/resource.h>
 #include <time.h>
 
+#include "support/support.h"
 #include <cmocka.h>
 
 enum { ROUNDS = 5000, MS = 1000000 };
@@ -329,7 +330,7 @@ static void clock_converts_without_overflow(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(clock_converts_without_overflow),
+        census_test(clock_converts_without_overflow),
         WITH_PARKER(word_starts_as_zero),
         WITH_PARKER(wait_returns_at_once_when_the_word_differs),
         WITH_PARKER(wait_does_not_wait_for_a_deadline_in_the_past),
@@ -337,12 +338,12 @@ int main(void)
         WITH_PARKER(wake_without_a_sleeper_leaves_nothing_behind_but_a_spurious_return),
         WITH_PARKER(wake_from_signal_preserves_errno_however_often),
         WITH_PARKER(allow_signals_without_descriptors_leaves_the_parker_as_it_was),
-        cmocka_unit_test(no_wake_is_lost_between_two_threads),
-        cmocka_unit_test(no_wake_is_lost_by_an_owner_who_allows_signals),
-        cmocka_unit_test(no_wake_is_lost_while_signals_become_allowed),
-        cmocka_unit_test(handler_on_the_owner_ends_its_wait),
-        cmocka_unit_test(handler_on_another_thread_ends_the_owners_wait),
-        cmocka_unit_test(signals_of_no_meaning_fail_no_wait),
+        census_test(no_wake_is_lost_between_two_threads),
+        census_test(no_wake_is_lost_by_an_owner_who_allows_signals),
+        census_test(no_wake_is_lost_while_signals_become_allowed),
+        census_test(handler_on_the_owner_ends_its_wait),
+        census_test(handler_on_another_thread_ends_the_owners_wait),
+        census_test(signals_of_no_meaning_fail_no_wait),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

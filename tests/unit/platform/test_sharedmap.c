@@ -21,6 +21,7 @@
 #include <cmocka.h>
 
 #include "platform/sharedmap.h"
+#include "support/support.h"
 
 #define MIB ((size_t)1 << 20)
 
@@ -225,15 +226,15 @@ static void random_bytes_differ(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_file_is_private_and_close_on_exec),
-        cmocka_unit_test(the_descriptor_leaves_the_standard_ones_alone),
-        cmocka_unit_test(windows_are_page_aligned_and_end),
-        cmocka_unit_test(growing_never_shrinks),
-        cmocka_unit_test(a_mapping_is_shared_and_grows_in_place),
-        cmocka_unit_test(a_taken_place_is_refused_and_named),
-        cmocka_unit_test(a_file_size_limit_is_an_error_not_a_signal),
-        cmocka_unit_test(a_limit_lowered_in_between_raises_no_signal),
-        cmocka_unit_test(random_bytes_differ),
+        census_test(the_file_is_private_and_close_on_exec),
+        census_test(the_descriptor_leaves_the_standard_ones_alone),
+        census_test(windows_are_page_aligned_and_end),
+        census_test(growing_never_shrinks),
+        census_test(a_mapping_is_shared_and_grows_in_place),
+        census_test(a_taken_place_is_refused_and_named),
+        census_test(a_file_size_limit_is_an_error_not_a_signal),
+        census_test(a_limit_lowered_in_between_raises_no_signal),
+        census_test(random_bytes_differ),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

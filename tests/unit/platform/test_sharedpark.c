@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 #include "platform/sharedpark.h"
+#include "support/support.h"
 
 typedef struct area {
     _Atomic uint32_t ping;
@@ -162,11 +163,11 @@ static void a_sleeper_that_is_killed_harms_nobody(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(another_value_does_not_wait),
-        cmocka_unit_test(a_deadline_ends_the_wait_and_not_early),
-        cmocka_unit_test(two_processes_hand_a_word_to_and_fro),
-        cmocka_unit_test(one_wake_reaches_all_sleepers),
-        cmocka_unit_test(a_sleeper_that_is_killed_harms_nobody),
+        census_test(another_value_does_not_wait),
+        census_test(a_deadline_ends_the_wait_and_not_early),
+        census_test(two_processes_hand_a_word_to_and_fro),
+        census_test(one_wake_reaches_all_sleepers),
+        census_test(a_sleeper_that_is_killed_harms_nobody),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -20,6 +20,7 @@
 
 #include "platform/cloexec.h"
 #include "platform/spawn.h"
+#include "support/support.h"
 
 static const char *const target[] = {WEFT_TEST_SPAWN_TARGET, NULL};
 static char *environment[] = {(char *)"GREETING=hello", NULL};
@@ -604,27 +605,27 @@ static void fork_gives_a_copy(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(runs_with_arguments_and_environment),
-        cmocka_unit_test(status_is_the_childs),
-        cmocka_unit_test(a_pidfd_comes_with_the_child_where_there_is_one),
-        cmocka_unit_test(only_the_standard_descriptors_are_open),
-        cmocka_unit_test(passed_descriptors_keep_their_numbers),
-        cmocka_unit_test(keep_fds_keeps_what_is_not_close_on_exec),
-        cmocka_unit_test(a_passed_descriptor_that_is_closed_is_an_error),
-        cmocka_unit_test(standard_descriptors_are_always_open),
-        cmocka_unit_test(the_report_arrives_without_standard_descriptors),
-        cmocka_unit_test(crossed_descriptors_are_untangled),
-        cmocka_unit_test(stderr_can_be_stdout),
-        cmocka_unit_test(directory_umask_session_and_group_are_set),
-        cmocka_unit_test(ids_are_set_in_order),
-        cmocka_unit_test(signals_are_as_an_exec_leaves_them),
-        cmocka_unit_test(failures_name_their_stage_and_leave_no_child),
-        cmocka_unit_test(a_later_path_is_tried_after_any_error),
-        cmocka_unit_test(a_hook_runs_in_the_child_and_may_refuse),
-        cmocka_unit_test(handlers_are_gone_before_signals_come_through),
-        cmocka_unit_test(nothing_is_left_open_in_the_parent),
-        cmocka_unit_test(threads_spawn_without_leaking_to_each_other),
-        cmocka_unit_test(fork_gives_a_copy),
+        census_test(runs_with_arguments_and_environment),
+        census_test(status_is_the_childs),
+        census_test(a_pidfd_comes_with_the_child_where_there_is_one),
+        census_test(only_the_standard_descriptors_are_open),
+        census_test(passed_descriptors_keep_their_numbers),
+        census_test(keep_fds_keeps_what_is_not_close_on_exec),
+        census_test(a_passed_descriptor_that_is_closed_is_an_error),
+        census_test(standard_descriptors_are_always_open),
+        census_test(the_report_arrives_without_standard_descriptors),
+        census_test(crossed_descriptors_are_untangled),
+        census_test(stderr_can_be_stdout),
+        census_test(directory_umask_session_and_group_are_set),
+        census_test(ids_are_set_in_order),
+        census_test(signals_are_as_an_exec_leaves_them),
+        census_test(failures_name_their_stage_and_leave_no_child),
+        census_test(a_later_path_is_tried_after_any_error),
+        census_test(a_hook_runs_in_the_child_and_may_refuse),
+        census_test(handlers_are_gone_before_signals_come_through),
+        census_test(nothing_is_left_open_in_the_parent),
+        census_test(threads_spawn_without_leaking_to_each_other),
+        census_test(fork_gives_a_copy),
     };
     /* What whoever runs this left open is none of the tests' business. */
     for (int fd = 3; fd < 4096; fd++)

@@ -39,6 +39,7 @@
 
 #include "platform/cloexec.h"
 #include "platform/spawn.h"
+#include "support/support.h"
 
 #ifndef CLONE_PIDFD
 #define CLONE_PIDFD 0x00001000
@@ -240,11 +241,11 @@ static void descriptors_are_closed_by_the_listing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(clone3_alone_will_do),
-        cmocka_unit_test(clone_alone_will_do),
-        cmocka_unit_test(vfork_alone_will_do),
-        cmocka_unit_test(fork_alone_will_do),
-        cmocka_unit_test(descriptors_are_closed_by_the_listing),
+        census_test(clone3_alone_will_do),
+        census_test(clone_alone_will_do),
+        census_test(vfork_alone_will_do),
+        census_test(fork_alone_will_do),
+        census_test(descriptors_are_closed_by_the_listing),
     };
     for (int fd = 3; fd < 4096; fd++)
         (void)fcntl(fd, F_SETFD, FD_CLOEXEC);

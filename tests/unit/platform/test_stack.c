@@ -24,6 +24,7 @@
 #include <unistd.h>
 
 #include "platform/stack.h"
+#include "support/support.h"
 
 enum {
     SIZE = 256 * 1024,
@@ -369,17 +370,17 @@ static void without_address_space_it_is_enomem(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_stack_has_its_size_and_an_aligned_control_block),
-        cmocka_unit_test(a_size_above_a_gigabyte_is_refused),
-        cmocka_unit_test(the_pool_hands_out_the_newest_with_its_control_block_kept),
-        cmocka_unit_test(all_pooled_control_blocks_are_visited_and_no_other),
-        cmocka_unit_test(trim_keeps_what_is_in_use),
-        cmocka_unit_test(a_hundred_thousand_guarded_stacks_live_at_once),
-        cmocka_unit_test(below_the_lowest_byte_is_a_guard),
-        cmocka_unit_test(a_full_pool_of_deep_stacks_keeps_control_blocks_and_guards),
-        cmocka_unit_test(threads_never_share_a_stack),
-        cmocka_unit_test(the_child_of_a_fork_may_use_the_pool),
-        cmocka_unit_test(without_address_space_it_is_enomem),
+        census_test(a_stack_has_its_size_and_an_aligned_control_block),
+        census_test(a_size_above_a_gigabyte_is_refused),
+        census_test(the_pool_hands_out_the_newest_with_its_control_block_kept),
+        census_test(all_pooled_control_blocks_are_visited_and_no_other),
+        census_test(trim_keeps_what_is_in_use),
+        census_test(a_hundred_thousand_guarded_stacks_live_at_once),
+        census_test(below_the_lowest_byte_is_a_guard),
+        census_test(a_full_pool_of_deep_stacks_keeps_control_blocks_and_guards),
+        census_test(threads_never_share_a_stack),
+        census_test(the_child_of_a_fork_may_use_the_pool),
+        census_test(without_address_space_it_is_enomem),
     };
     return cmocka_run_group_tests(tests, NULL, trim);
 }

@@ -21,6 +21,7 @@
 
 #include "platform/stack.h"
 #include "platform/switch.h"
+#include "support/support.h"
 
 enum {
     STACK = 128 * 1024,
@@ -466,19 +467,19 @@ static int trim(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(each_switch_goes_on_where_it_left_off),
-        cmocka_unit_test(restart_on_the_same_stack_begins_anew),
-        cmocka_unit_test(a_hundred_thousand_restarts_leave_nothing_behind),
-        cmocka_unit_test(switches_nest_deeply),
-        cmocka_unit_test(registers_survive_on_both_sides),
-        cmocka_unit_test(floating_point_control_goes_with_the_stack),
-        cmocka_unit_test(switching_leaves_errno_alone),
-        cmocka_unit_test(the_first_frame_is_aligned),
-        cmocka_unit_test(half_of_the_size_is_there_for_frames),
-        cmocka_unit_test(coroutines_hand_over_to_each_other),
-        cmocka_unit_test(a_stack_may_be_started_by_another_thread),
-        cmocka_unit_test(signals_for_the_process_reach_its_own_threads),
-        cmocka_unit_test(a_zeroed_switch_may_be_destroyed),
+        census_test(each_switch_goes_on_where_it_left_off),
+        census_test(restart_on_the_same_stack_begins_anew),
+        census_test(a_hundred_thousand_restarts_leave_nothing_behind),
+        census_test(switches_nest_deeply),
+        census_test(registers_survive_on_both_sides),
+        census_test(floating_point_control_goes_with_the_stack),
+        census_test(switching_leaves_errno_alone),
+        census_test(the_first_frame_is_aligned),
+        census_test(half_of_the_size_is_there_for_frames),
+        census_test(coroutines_hand_over_to_each_other),
+        census_test(a_stack_may_be_started_by_another_thread),
+        census_test(signals_for_the_process_reach_its_own_threads),
+        census_test(a_zeroed_switch_may_be_destroyed),
     };
     return cmocka_run_group_tests(tests, NULL, trim);
 }

@@ -15,6 +15,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "support/support.h"
 #include <cmocka.h>
 
 static int open_wakeup(void **state)
@@ -209,11 +210,11 @@ int main(void)
         WITH_WAKEUP(readable_from_signal_to_drain),
         WITH_WAKEUP(drain_of_nothing_returns),
         WITH_WAKEUP(one_drain_takes_any_number_of_signals),
-        cmocka_unit_test(signal_preserves_errno_where_it_fails),
+        census_test(signal_preserves_errno_where_it_fails),
         WITH_WAKEUP(signal_works_in_a_handler),
-        cmocka_unit_test(signal_ends_a_poll_in_another_thread),
-        cmocka_unit_test(close_is_harmless_twice_and_leaves_no_descriptor),
-        cmocka_unit_test(open_without_descriptors_fails_whole),
+        census_test(signal_ends_a_poll_in_another_thread),
+        census_test(close_is_harmless_twice_and_leaves_no_descriptor),
+        census_test(open_without_descriptors_fails_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -92,28 +92,4 @@ static inline void await_no_children(void)
         assert_int_equal(weft_shutdown(WEFT_FOREVER), 0);
 }
 
-/* Setup and teardown of each test: descriptors and children are as before. */
-static inline int take_census(void **state)
-{
-    *state = (void *)(intptr_t)count_fds();
-    return 0;
-}
-
-static inline int check_census(void **state)
-{
-    if (weft_shutdown(WEFT_FOREVER) != 0) {
-        print_error("shutdown: %s\n", weft_error_message());
-        return -1;
-    }
-    int before = (int)(intptr_t)*state, after = count_fds();
-    if (before != after)
-        print_error("%d descriptors before, %d after\n", before, after);
-    bool child = have_children();
-    if (child)
-        print_error("a child is left\n");
-    return before != after || child ? -1 : 0;
-}
-
-#define CENSUS_TEST(name) cmocka_unit_test_setup_teardown(name, take_census, check_census)
-
 #endif

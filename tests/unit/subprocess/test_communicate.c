@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "subprocess_support.h"
+#include "support/support.h"
 
 enum { LARGE = 5 * 1000 * 1000 };
 
@@ -227,14 +228,14 @@ static void a_cancelled_wait_does_what_on_drop_says(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CENSUS_TEST(what_came_before_the_time_was_up_is_shown_and_kept),
-        CENSUS_TEST(the_rest_of_the_input_is_written_by_the_next_call),
-        CENSUS_TEST(polling_again_and_again_loses_nothing),
-        CENSUS_TEST(a_poll_gets_all_that_is_there),
-        CENSUS_TEST(a_grandchild_keeps_the_pipe_and_what_was_said_is_told),
-        CENSUS_TEST(what_was_read_before_is_not_told_again),
-        CENSUS_TEST(input_needs_a_pipe),
-        CENSUS_TEST(a_cancelled_wait_does_what_on_drop_says),
+        weft_test(what_came_before_the_time_was_up_is_shown_and_kept),
+        weft_test(the_rest_of_the_input_is_written_by_the_next_call),
+        weft_test(polling_again_and_again_loses_nothing),
+        weft_test(a_poll_gets_all_that_is_there),
+        weft_test(a_grandchild_keeps_the_pipe_and_what_was_said_is_told),
+        weft_test(what_was_read_before_is_not_told_again),
+        weft_test(input_needs_a_pipe),
+        weft_test(a_cancelled_wait_does_what_on_drop_says),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

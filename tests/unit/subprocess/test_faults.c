@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "subprocess_support.h"
+#include "support/support.h"
 
 /* The n-th allocation from now fails, and (`for_good`) all after it. */
 typedef struct fault_allocator {
@@ -163,10 +164,10 @@ int main(void)
     if (weft_set_allocator(&allocator) != 0)
         return 1;
     const struct CMUnitTest tests[] = {
-        CENSUS_TEST(a_captured_run_survives_failing_memory),
-        CENSUS_TEST(a_run_with_input_survives_failing_memory),
-        CENSUS_TEST(reading_lines_survives_failing_memory),
-        CENSUS_TEST(a_repeated_communicate_survives_failing_memory),
+        weft_test(a_captured_run_survives_failing_memory),
+        weft_test(a_run_with_input_survives_failing_memory),
+        weft_test(reading_lines_survives_failing_memory),
+        weft_test(a_repeated_communicate_survives_failing_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -137,7 +137,7 @@ static void the_host_and_four_loops_see_their_own_children_alone(void **state)
 
 /* ---- descriptors made while children start */
 
-enum { SPAWNERS = 16, SPAWNS = 5 * FACTOR, OPENERS = 4 };
+enum { SPAWNERS = 16, SPAWNS = 3 * FACTOR, OPENERS = 4 };
 
 static _Atomic bool spawned_all;
 static char inherited[4096]; /* what a child of this program has before the library is used */

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "subprocess_support.h"
+#include "support/support.h"
 
 /* ---- the start */
 
@@ -340,11 +341,13 @@ static void writing_to_a_dead_child_is_an_error_and_no_signal(void **state)
 {
     (void)state;
     weft_popen *popen;
-    signal(SIGPIPE, SIG_DFL);
+    struct sigaction fatal = {.sa_handler = SIG_DFL}, handler; /* would end this program */
+    sigaction(SIGPIPE, &fatal, &handler);
     assert_int_equal(
         weft_popen_start(&popen, ARGV("exit", "0"), &(weft_popen_options){.in = WEFT_PIPE}), 0);
     assert_int_equal(weft_wait(popen, WEFT_FOREVER), 0);
     assert_int_equal(weft_stream_write(weft_popen_stdin(popen), "a", 1, WEFT_FOREVER), -EPIPE);
+    sigaction(SIGPIPE, &handler, NULL);
     weft_release(popen);
 }
 
@@ -456,8 +459,8 @@ static void on_sigchld(int signum)
 static void the_hosts_handler_and_children_are_its_own(void **state)
 {
     (void)state;
-    struct sigaction action = {.sa_handler = on_sigchld}, now;
-    sigaction(SIGCHLD, &action, NULL);
+    struct sigaction action = {.sa_handler = on_sigchld}, before, now;
+    sigaction(SIGCHLD, &action, &before);
     for (int i = 0; i < 50; i++) {
         weft_popen *popen;
         int returncode, status;
@@ -475,7 +478,7 @@ static void the_hosts_handler_and_children_are_its_own(void **state)
     sigaction(SIGCHLD, NULL, &now);
     assert_true(now.sa_handler == on_sigchld);
     assert_int_equal(host_signals, 1);
-    signal(SIGCHLD, SIG_DFL);
+    sigaction(SIGCHLD, &before, NULL);
 }
 
 static void a_host_that_ignores_sigchld_still_sees_the_end(void **state)
@@ -483,10 +486,11 @@ static void a_host_that_ignores_sigchld_still_sees_the_end(void **state)
     (void)state;
     weft_popen *popen;
     int returncode = 99;
-    signal(SIGCHLD, SIG_IGN);
+    struct sigaction ignore = {.sa_handler = SIG_IGN}, before;
+    sigaction(SIGCHLD, &ignore, &before);
     int started = weft_popen_start(&popen, ARGV("exit", "5"), NULL);
     int r = weft_popen_wait(popen, &returncode, WEFT_FOREVER);
-    signal(SIGCHLD, SIG_DFL);
+    sigaction(SIGCHLD, &before, NULL);
     assert_int_equal(started, 0);
     if (r == 0)
         assert_int_equal(returncode, 5);
@@ -554,32 +558,32 @@ static void a_forked_copy_does_not_own_the_child(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CENSUS_TEST(a_program_that_is_not_there_is_an_error_of_the_start),
-        CENSUS_TEST(a_directory_that_is_not_there_is_named),
-        CENSUS_TEST(a_failing_hook_ends_the_start),
-        CENSUS_TEST(options_that_exclude_each_other_are_refused),
-        CENSUS_TEST(nobody_need_take_the_handle),
-        CENSUS_TEST(the_returncode_is_the_exit_status_or_minus_the_signal),
-        CENSUS_TEST(a_running_child_can_be_looked_at_and_signalled),
-        CENSUS_TEST(an_ended_child_is_never_signalled),
-        CENSUS_TEST(cancel_asks_it_to_end),
-        CENSUS_TEST(several_children_are_waited_for_in_the_order_of_their_ends),
-        CENSUS_TEST(it_has_its_own_directory_environment_and_mask),
-        CENSUS_TEST(the_path_is_that_of_the_childs_environment),
-        CENSUS_TEST(it_inherits_no_descriptor_but_what_is_passed),
-        CENSUS_TEST(its_streams_can_go_to_any_descriptor),
-        CENSUS_TEST(a_stream_moves_into_the_next_child),
-        CENSUS_TEST(lines_go_to_a_child_and_come_back),
-        CENSUS_TEST(writing_to_a_dead_child_is_an_error_and_no_signal),
-        CENSUS_TEST(a_wait_drains_pipes_that_nobody_reads),
-        CENSUS_TEST(a_group_is_signalled_as_one),
-        CENSUS_TEST(a_dropped_child_is_killed_if_that_is_asked),
-        CENSUS_TEST(a_dropped_child_is_reaped_by_the_next_start),
-        CENSUS_TEST(thousands_released_leave_nothing),
-        CENSUS_TEST(the_hosts_handler_and_children_are_its_own),
-        CENSUS_TEST(a_host_that_ignores_sigchld_still_sees_the_end),
-        CENSUS_TEST(children_started_at_once_do_not_inherit_from_each_other),
-        CENSUS_TEST(a_forked_copy_does_not_own_the_child),
+        weft_test(a_program_that_is_not_there_is_an_error_of_the_start),
+        weft_test(a_directory_that_is_not_there_is_named),
+        weft_test(a_failing_hook_ends_the_start),
+        weft_test(options_that_exclude_each_other_are_refused),
+        weft_test(nobody_need_take_the_handle),
+        weft_test(the_returncode_is_the_exit_status_or_minus_the_signal),
+        weft_test(a_running_child_can_be_looked_at_and_signalled),
+        weft_test(an_ended_child_is_never_signalled),
+        weft_test(cancel_asks_it_to_end),
+        weft_test(several_children_are_waited_for_in_the_order_of_their_ends),
+        weft_test(it_has_its_own_directory_environment_and_mask),
+        weft_test(the_path_is_that_of_the_childs_environment),
+        weft_test(it_inherits_no_descriptor_but_what_is_passed),
+        weft_test(its_streams_can_go_to_any_descriptor),
+        weft_test(a_stream_moves_into_the_next_child),
+        weft_test(lines_go_to_a_child_and_come_back),
+        weft_test(writing_to_a_dead_child_is_an_error_and_no_signal),
+        weft_test(a_wait_drains_pipes_that_nobody_reads),
+        weft_test(a_group_is_signalled_as_one),
+        weft_test(a_dropped_child_is_killed_if_that_is_asked),
+        weft_test(a_dropped_child_is_reaped_by_the_next_start),
+        weft_test(thousands_released_leave_nothing),
+        weft_test(the_hosts_handler_and_children_are_its_own),
+        weft_test(a_host_that_ignores_sigchld_still_sees_the_end),
+        weft_test(children_started_at_once_do_not_inherit_from_each_other),
+        weft_test(a_forked_copy_does_not_own_the_child),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "subprocess_support.h"
+#include "support/support.h"
 
 enum { LARGE = 10 * 1000 * 1000 };
 
@@ -349,22 +350,22 @@ static void a_cancelled_run_kills_and_reaps(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CENSUS_TEST(output_is_captured_and_status_told),
-        CENSUS_TEST(absent_and_empty_differ),
-        CENSUS_TEST(check_makes_a_status_a_failure_that_keeps_the_output),
-        CENSUS_TEST(what_cannot_be_started_leaves_a_valid_result),
-        CENSUS_TEST(much_goes_in_and_out_at_once),
-        CENSUS_TEST(empty_input_is_an_end_at_once),
-        CENSUS_TEST(a_child_need_not_read_its_input),
-        CENSUS_TEST(two_floods_do_not_block_each_other),
-        CENSUS_TEST(time_up_kills_and_reaps),
-        CENSUS_TEST(a_grandchild_that_keeps_the_pipe_does_not_hold_up_time_up),
-        CENSUS_TEST(a_child_that_never_stops_writing_does_not_hold_up_time_up),
-        CENSUS_TEST(commands_run_beside_each_other_in_tasks),
-        CENSUS_TEST(much_goes_in_and_out_in_a_task),
-        CENSUS_TEST(a_wait_drains_and_sees_the_time),
-        CENSUS_TEST(a_scope_ends_a_run),
-        CENSUS_TEST(a_cancelled_run_kills_and_reaps),
+        weft_test(output_is_captured_and_status_told),
+        weft_test(absent_and_empty_differ),
+        weft_test(check_makes_a_status_a_failure_that_keeps_the_output),
+        weft_test(what_cannot_be_started_leaves_a_valid_result),
+        weft_test(much_goes_in_and_out_at_once),
+        weft_test(empty_input_is_an_end_at_once),
+        weft_test(a_child_need_not_read_its_input),
+        weft_test(two_floods_do_not_block_each_other),
+        weft_test(time_up_kills_and_reaps),
+        weft_test(a_grandchild_that_keeps_the_pipe_does_not_hold_up_time_up),
+        weft_test(a_child_that_never_stops_writing_does_not_hold_up_time_up),
+        weft_test(commands_run_beside_each_other_in_tasks),
+        weft_test(much_goes_in_and_out_in_a_task),
+        weft_test(a_wait_drains_and_sees_the_time),
+        weft_test(a_scope_ends_a_run),
+        weft_test(a_cancelled_run_kills_and_reaps),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

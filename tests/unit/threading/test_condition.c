@@ -9,6 +9,7 @@
 #include <weft.h>
 
 #include "support/coroutines.h"
+#include "support/support.h"
 
 static void without_the_lock_nothing_goes(void **state)
 {
@@ -251,14 +252,14 @@ static int shut_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(without_the_lock_nothing_goes),
-        cmocka_unit_test(it_uses_the_lock_it_is_given),
-        cmocka_unit_test(a_wait_that_times_out_holds_the_lock),
-        cmocka_unit_test(notify_wakes_the_oldest_first_and_keeps_nothing),
-        cmocka_unit_test(a_cancelled_wait_holds_the_lock),
-        cmocka_unit_test(a_cancelled_waiter_passes_its_notification_on),
-        cmocka_unit_test(wait_for_looks_before_and_after),
-        cmocka_unit_test(two_conditions_may_share_a_lock),
+        weft_test(without_the_lock_nothing_goes),
+        weft_test(it_uses_the_lock_it_is_given),
+        weft_test(a_wait_that_times_out_holds_the_lock),
+        weft_test(notify_wakes_the_oldest_first_and_keeps_nothing),
+        weft_test(a_cancelled_wait_holds_the_lock),
+        weft_test(a_cancelled_waiter_passes_its_notification_on),
+        weft_test(wait_for_looks_before_and_after),
+        weft_test(two_conditions_may_share_a_lock),
     };
     return cmocka_run_group_tests(tests, NULL, shut_down);
 }

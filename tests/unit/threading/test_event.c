@@ -10,6 +10,7 @@
 #include <weft.h>
 
 #include "support/coroutines.h"
+#include "support/support.h"
 
 static void it_is_set_and_cleared(void **state)
 {
@@ -150,12 +151,12 @@ static int shut_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(it_is_set_and_cleared),
-        cmocka_unit_test(a_set_releases_all_also_when_it_is_cleared_at_once),
-        cmocka_unit_test(a_cancel_ends_the_wait),
-        cmocka_unit_test(memory_may_be_freed_after_the_set),
-        cmocka_unit_test(as_a_source_it_joins_a_wait),
-        cmocka_unit_test(a_source_of_nothing_is_refused),
+        weft_test(it_is_set_and_cleared),
+        weft_test(a_set_releases_all_also_when_it_is_cleared_at_once),
+        weft_test(a_cancel_ends_the_wait),
+        weft_test(memory_may_be_freed_after_the_set),
+        weft_test(as_a_source_it_joins_a_wait),
+        weft_test(a_source_of_nothing_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, shut_down);
 }

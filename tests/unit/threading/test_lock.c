@@ -11,6 +11,7 @@
 #include <weft.h>
 
 #include "support/coroutines.h"
+#include "support/support.h"
 
 static void a_zeroed_lock_is_free(void **state)
 {
@@ -281,18 +282,18 @@ static int shut_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_zeroed_lock_is_free),
-        cmocka_unit_test(polling_a_held_lock_times_out),
-        cmocka_unit_test(not_a_number_is_refused),
-        cmocka_unit_test(releasing_a_free_lock_is_an_error),
-        cmocka_unit_test(another_thread_may_release_it),
-        cmocka_unit_test(it_excludes_threads),
-        cmocka_unit_test(coroutines_and_threads_exclude_each_other),
-        cmocka_unit_test(a_cancelled_wait_takes_nothing),
-        cmocka_unit_test(a_cancel_after_the_wake_up_passes_the_lock_on),
-        cmocka_unit_test(a_timeout_scope_ends_the_wait),
-        cmocka_unit_test(nobody_starves),
-        cmocka_unit_test(memory_may_be_freed_after_the_last_release),
+        weft_test(a_zeroed_lock_is_free),
+        weft_test(polling_a_held_lock_times_out),
+        weft_test(not_a_number_is_refused),
+        weft_test(releasing_a_free_lock_is_an_error),
+        weft_test(another_thread_may_release_it),
+        weft_test(it_excludes_threads),
+        weft_test(coroutines_and_threads_exclude_each_other),
+        weft_test(a_cancelled_wait_takes_nothing),
+        weft_test(a_cancel_after_the_wake_up_passes_the_lock_on),
+        weft_test(a_timeout_scope_ends_the_wait),
+        weft_test(nobody_starves),
+        weft_test(memory_may_be_freed_after_the_last_release),
     };
     return cmocka_run_group_tests(tests, NULL, shut_down);
 }

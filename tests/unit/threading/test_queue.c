@@ -10,6 +10,7 @@
 #include <weft.h>
 
 #include "support/coroutines.h"
+#include "support/support.h"
 
 static weft_queue *new_queue(size_t maxsize, size_t item_size)
 {
@@ -448,23 +449,23 @@ static int shut_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(items_come_out_in_their_order),
-        cmocka_unit_test(a_full_one_times_out),
-        cmocka_unit_test(an_empty_one_times_out),
-        cmocka_unit_test(the_empty_item_is_an_end_mark),
-        cmocka_unit_test(items_of_any_size),
-        cmocka_unit_test(an_item_that_does_not_fit_stays),
-        cmocka_unit_test(an_item_of_another_size_is_refused),
-        cmocka_unit_test(misuse_is_refused),
-        cmocka_unit_test(a_promised_item_is_not_taken_by_another),
-        cmocka_unit_test(a_cancelled_getter_leaves_the_item_in_its_place),
-        cmocka_unit_test(a_cancelled_putter_gives_its_room_to_the_next),
-        cmocka_unit_test(a_getter_without_room_lets_the_next_have_it),
-        cmocka_unit_test(draining_serves_what_is_there),
-        cmocka_unit_test(an_immediate_end_drops_and_wakes_all),
-        cmocka_unit_test(join_waits_until_all_is_done),
-        cmocka_unit_test(it_can_be_waited_for_among_others),
-        cmocka_unit_test(every_item_arrives_once_and_in_order),
+        weft_test(items_come_out_in_their_order),
+        weft_test(a_full_one_times_out),
+        weft_test(an_empty_one_times_out),
+        weft_test(the_empty_item_is_an_end_mark),
+        weft_test(items_of_any_size),
+        weft_test(an_item_that_does_not_fit_stays),
+        weft_test(an_item_of_another_size_is_refused),
+        weft_test(misuse_is_refused),
+        weft_test(a_promised_item_is_not_taken_by_another),
+        weft_test(a_cancelled_getter_leaves_the_item_in_its_place),
+        weft_test(a_cancelled_putter_gives_its_room_to_the_next),
+        weft_test(a_getter_without_room_lets_the_next_have_it),
+        weft_test(draining_serves_what_is_there),
+        weft_test(an_immediate_end_drops_and_wakes_all),
+        weft_test(join_waits_until_all_is_done),
+        weft_test(it_can_be_waited_for_among_others),
+        weft_test(every_item_arrives_once_and_in_order),
     };
     return cmocka_run_group_tests(tests, NULL, shut_down);
 }

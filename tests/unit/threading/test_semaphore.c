@@ -9,6 +9,7 @@
 #include <weft.h>
 
 #include "support/coroutines.h"
+#include "support/support.h"
 
 static void it_counts_its_permits(void **state)
 {
@@ -198,14 +199,14 @@ static int shut_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(it_counts_its_permits),
-        cmocka_unit_test(a_zeroed_one_has_no_permit),
-        cmocka_unit_test(a_release_beyond_the_bound_changes_nothing),
-        cmocka_unit_test(those_who_wait_are_served_in_order_and_not_passed),
-        cmocka_unit_test(a_cancel_after_the_wake_up_passes_the_permit_on),
-        cmocka_unit_test(a_cancelled_wait_leaves_no_trace),
-        cmocka_unit_test(one_release_lets_many_go_on),
-        cmocka_unit_test(it_limits_threads),
+        weft_test(it_counts_its_permits),
+        weft_test(a_zeroed_one_has_no_permit),
+        weft_test(a_release_beyond_the_bound_changes_nothing),
+        weft_test(those_who_wait_are_served_in_order_and_not_passed),
+        weft_test(a_cancel_after_the_wake_up_passes_the_permit_on),
+        weft_test(a_cancelled_wait_leaves_no_trace),
+        weft_test(one_release_lets_many_go_on),
+        weft_test(it_limits_threads),
     };
     return cmocka_run_group_tests(tests, NULL, shut_down);
 }

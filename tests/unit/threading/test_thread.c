@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "support/support.h"
 #include <weft.h>
 
 /* ThreadSanitizer ends a forked child that starts a thread. */
@@ -307,20 +308,20 @@ static int shut_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(its_number_is_its_result),
-        cmocka_unit_test(its_failure_comes_with_its_message),
-        cmocka_unit_test(names_and_daemon),
-        cmocka_unit_test(what_a_daemon_starts_is_a_daemon),
-        cmocka_unit_test(joining_oneself_is_refused),
-        cmocka_unit_test(misuse_is_refused),
-        cmocka_unit_test(the_stack_is_as_large_as_asked),
-        cmocka_unit_test(a_cancel_ends_its_wait_once),
-        cmocka_unit_test(main_is_named_and_listed),
-        cmocka_unit_test(a_thread_of_the_host_has_a_handle_when_asked),
-        cmocka_unit_test(dropped_threads_run_to_their_end),
-        cmocka_unit_test(many_may_join),
-        cmocka_unit_test(shutdown_names_who_runs_and_stops_daemons),
-        cmocka_unit_test(a_forked_child_has_one_thread),
+        weft_test(its_number_is_its_result),
+        weft_test(its_failure_comes_with_its_message),
+        weft_test(names_and_daemon),
+        weft_test(what_a_daemon_starts_is_a_daemon),
+        weft_test(joining_oneself_is_refused),
+        weft_test(misuse_is_refused),
+        weft_test(the_stack_is_as_large_as_asked),
+        weft_test(a_cancel_ends_its_wait_once),
+        weft_test(main_is_named_and_listed),
+        weft_test(a_thread_of_the_host_has_a_handle_when_asked),
+        weft_test(dropped_threads_run_to_their_end),
+        weft_test(many_may_join),
+        weft_test(shutdown_names_who_runs_and_stops_daemons),
+        weft_test(a_forked_child_has_one_thread),
     };
     return cmocka_run_group_tests(tests, NULL, shut_down);
 }
