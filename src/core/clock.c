@@ -11,14 +11,10 @@
 
 static const double nanoseconds = 1e9;
 
-int weft_deadline(double timeout, weft_instant *deadline)
+int weft_deadline_of(double timeout, weft_instant *deadline)
 {
     if (timeout == 0) {
         *deadline = WEFT_INSTANT_NOW;
-        return 0;
-    }
-    if (timeout < 0) {
-        *deadline = WEFT_INSTANT_NEVER;
         return 0;
     }
     if (isnan(timeout))

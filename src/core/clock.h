@@ -10,7 +10,15 @@
 /* A timeout in seconds as a deadline: negative is WEFT_INSTANT_NEVER, 0 is WEFT_INSTANT_NOW (no
  * clock is read), too large for the clock is never. Errors: -EINVAL with a message: not a number.
  */
-int weft_deadline(double timeout, weft_instant *deadline);
+int weft_deadline_of(double timeout, weft_instant *deadline);
+
+static inline int weft_deadline(double timeout, weft_instant *deadline)
+{
+    if (!(timeout < 0))
+        return weft_deadline_of(timeout, deadline);
+    *deadline = WEFT_INSTANT_NEVER;
+    return 0;
+}
 
 /* As an option `.timeout`, where 0 means none. */
 int weft_deadline_option(double timeout, weft_instant *deadline);

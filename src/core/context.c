@@ -94,9 +94,12 @@ void weft_context_clear(weft_context *context)
 {
     if (context->locals != NULL && weft_context_clear_locals != NULL)
         weft_context_clear_locals(context);
-    weft_failure_clear(&context->failure);
-    weft_dealloc(context->scopes.many);
-    context->scopes.many = NULL;
+    if (context->failure.buffer != NULL)
+        weft_failure_clear(&context->failure);
+    if (context->scopes.many != NULL) {
+        weft_dealloc(context->scopes.many);
+        context->scopes.many = NULL;
+    }
 }
 
 static weft_context *make_context(void)

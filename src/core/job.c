@@ -164,8 +164,10 @@ void weft_job_clear(weft_job *job)
 {
     if (job->arg_owned)
         weft_dealloc(job->arg);
-    weft_dealloc(job->result.data);
-    weft_dealloc(job->message);
+    if (job->result.data != NULL)
+        weft_dealloc(job->result.data);
+    if (job->message != NULL)
+        weft_dealloc(job->message);
     weft_handle_clear(&job->handle);
 }
 
