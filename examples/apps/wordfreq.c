@@ -78,7 +78,9 @@ static int merge(job *j, weft_future *future)
         return 0; /* again; it stays in the window */
     if (r < 0 && r != -ECANCELED)
         fprintf(stderr, "wordfreq: %s\n", weft_error_message());
-    weft_lock_acquire(&j->lock, WEFT_FOREVER);
+    int locked = weft_lock_acquire(&j->lock, WEFT_FOREVER);
+    if (locked < 0)
+        return locked;
     j->skipped += r < 0;
     j->merged += r >= 0;
     r = r >= 0 ? words_add_returned(&j->words, data, size) : 0;
@@ -110,7 +112,8 @@ static int submit_files(job *j, weft_popen *find)
             return r;
         if ((r = submit(j, path)) < 0)
             return r;
-        weft_lock_acquire(&j->lock, WEFT_FOREVER);
+        if ((r = weft_lock_acquire(&j->lock, WEFT_FOREVER)) < 0)
+            return r; /* every wait may be the one that is cancelled */
         j->found++;
         weft_lock_release(&j->lock);
     }
@@ -124,11 +127,14 @@ static int progress(void *arg)
 {
     static const char bar[] = "########################################";
     job *j = arg;
-    int r = 0;
-    while (r == 0) {
-        int width = j->found > 0 ? (int)(40 * (j->merged + j->skipped) / j->found) : 0;
-        fprintf(stderr, "\r[%-40.*s] %zu of %zu files", width, bar, j->merged, j->found);
-        r = weft_sleep(0.1);
+    int r;
+    while ((r = weft_lock_acquire(&j->lock, WEFT_FOREVER)) == 0) {
+        size_t found = j->found, done = j->merged + j->skipped;
+        weft_lock_release(&j->lock);
+        int width = found > 0 ? (int)(40 * done / found) : 0;
+        fprintf(stderr, "\r[%-40.*s] %zu of %zu files", width, bar, done, found);
+        if ((r = weft_sleep(0.1)) < 0)
+            break;
     }
     fprintf(stderr, "\r%*s\r", 75, "");
     return r;
@@ -164,12 +170,13 @@ static int answer(weft_stream *stream, void *arg)
     if (out == NULL)
         return r;
     bool known = sscanf(line, "GET /top?n=%zu", &top) == 1 || strncmp(line, "GET /top ", 9) == 0;
-    weft_lock_acquire(&j->lock, WEFT_FOREVER);
-    if (known)
-        write_top(j, out, top);
-    else if ((known = strncmp(line, "GET /progress ", 14) == 0))
-        write_progress(j, out);
-    weft_lock_release(&j->lock);
+    if ((r = weft_lock_acquire(&j->lock, WEFT_FOREVER)) == 0) {
+        if (known)
+            write_top(j, out, top);
+        else if ((known = strncmp(line, "GET /progress ", 14) == 0))
+            write_progress(j, out);
+        weft_lock_release(&j->lock);
+    }
     fclose(out);
     int n = snprintf(head, sizeof head,
                      "HTTP/1.1 %s\r\nContent-Type: application/json\r\nContent-Length: "
@@ -210,6 +217,8 @@ static int count_all(job *j)
             r = weft_semaphore_acquire(&j->window, WEFT_FOREVER);
         weft_queue_shutdown(j->counted, WEFT_SHUTDOWN_DRAIN);
         int merged = weft_result(merging, WEFT_NONE, WEFT_FOREVER);
+        if (merged == -ECANCELED) /* this wait was; the thread uses the job until it ends */
+            weft_wait(merging, WEFT_FOREVER);
         r = r < 0 ? r : merged;
     }
     weft_release(merging);
@@ -235,7 +244,8 @@ static int run(void *arg)
         r = count_all(j);
     if (bar != NULL) {
         weft_cancel(bar);
-        weft_wait(bar, WEFT_FOREVER);
+        int ended = weft_wait(bar, WEFT_FOREVER);
+        r = r < 0 ? r : ended;
     }
     weft_release(bar);
     if (r >= 0 && server != NULL)
