@@ -22,7 +22,7 @@ enum { FACTOR = 1 };
 
 enum { LOOPS = 4, TASKS = 4, EACH = 20 * FACTOR, OWN = 80 * FACTOR };
 
-static volatile sig_atomic_t host_signals;
+static _Atomic int host_signals; /* handlers run in several threads at once */
 
 static void on_sigchld(int signum)
 {
