@@ -95,10 +95,12 @@ static int start_tasks(void *arg)
         r = weft_result(task, WEFT_NONE, WEFT_FOREVER);
     weft_release(task);
     weft_call *call = arg;
-    if (r >= 0)
-        r = not_null(call, weft_loop_call_later(weft_loop_current(), &call, 0, answer, WEFT_NONE));
-    else
+    if (r >= 0) {
+        r = weft_loop_call_later(weft_loop_current(), &call, 0, answer, WEFT_NONE);
+        r = not_null(call, r); /* not in one: the arguments of a call are in no order */
+    } else {
         call = NULL;
+    }
     if (r >= 0)
         r = weft_result(call, WEFT_NONE, WEFT_FOREVER);
     weft_release(call);
