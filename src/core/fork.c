@@ -21,10 +21,10 @@ static weft_fork_hooks *newest; /* guarded by lock */
 
 static void prepare(void)
 {
+    weft_cloexec_before_fork(); /* first, as weft_spawn comes here with it */
     weft_ilock_acquire(&lock);
     weft_stack_before_fork();
     weft_childexit_before_fork();
-    weft_cloexec_before_fork();
     for (weft_fork_hooks *hooks = newest; hooks != NULL; hooks = hooks->next) {
         if (hooks->prepare != NULL)
             hooks->prepare();
@@ -44,7 +44,6 @@ static void after(weft_fork_hooks *hooks, bool child)
 
 static void platform_after_fork(bool child)
 {
-    weft_cloexec_after_fork();
     weft_childexit_after_fork(child);
     weft_stack_after_fork();
 }
@@ -54,6 +53,7 @@ static void in_parent(void)
     platform_after_fork(false);
     after(newest, false);
     weft_ilock_release(&lock);
+    weft_cloexec_after_fork();
 }
 
 static void in_child(void)
@@ -62,6 +62,7 @@ static void in_child(void)
     platform_after_fork(true);
     after(newest, true);
     weft_ilock_release(&lock);
+    weft_cloexec_after_fork();
 }
 
 static void install(void)

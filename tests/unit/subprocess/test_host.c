@@ -36,6 +36,16 @@ static bool sigchld_blocked(void)
     return pthread_sigmask(SIG_SETMASK, NULL, &mask) != 0 || sigismember(&mask, SIGCHLD) == 1;
 }
 
+/* In a coroutine; where those are threads of the system they block all signals, always. */
+static bool mask_has_changed(void)
+{
+#if defined(WEFT_PLATFORM_POSIX)
+    return !sigchld_blocked();
+#else
+    return sigchld_blocked();
+#endif
+}
+
 /* The number of children that ended otherwise than they were told to. */
 static int start_and_wait(void *arg)
 {
@@ -50,7 +60,7 @@ static int start_and_wait(void *arg)
             wrong++;
         weft_release(popen);
     }
-    return wrong + sigchld_blocked();
+    return wrong + mask_has_changed();
 }
 
 static int start_tasks(void *arg)
@@ -64,7 +74,7 @@ static int start_tasks(void *arg)
     for (int i = 0; i < TASKS; i++)
         wrong += weft_result(tasks[i], WEFT_NONE, WEFT_FOREVER) != 0;
     weft_release_many(tasks, TASKS);
-    return wrong + sigchld_blocked();
+    return wrong + mask_has_changed();
 }
 
 static void *run_loop(void *arg)
