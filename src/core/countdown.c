@@ -26,6 +26,7 @@ typedef struct member {
     weft_handle *handle;
     size_t index;
     bool enlisted;        /* of kinds with queues of their own */
+    bool described;       /* its descriptor is in use: descriptor_done is due */
     _Atomic bool counted; /* likewise: it has been ready once */
 } member;
 
@@ -130,10 +131,20 @@ static size_t collect_descriptors(member *members, size_t size, weft_fd_wait *fd
             atomic_load(&members[i].counted))
             continue;
         fds[found] = (weft_fd_wait){.fd = -1};
-        if (handle->kind->descriptor(handle, &fds[found]) > 0)
-            found++;
+        members[i].described = handle->kind->descriptor(handle, &fds[found]) > 0;
+        found += members[i].described;
     }
     return found;
+}
+
+static void release_descriptors(member *members, size_t size)
+{
+    for (size_t i = 0; i < size; i++) {
+        weft_handle *handle = members[i].handle;
+        if (members[i].described && handle->kind->descriptor_done != NULL)
+            handle->kind->descriptor_done(handle);
+        members[i].described = false;
+    }
 }
 
 static int sleep_until_over(member *members, size_t size, countdown *shared, weft_fd_wait *fds,
@@ -145,9 +156,13 @@ static int sleep_until_over(member *members, size_t size, countdown *shared, wef
         weft_waiter own = {.context = self};
         weft_wait_publish(&own);
         /* a completion before the publication woke nobody */
-        if (over(shared) && weft_wait_retract(self))
+        bool sleeps = !over(shared) || !weft_wait_retract(self);
+        if (sleeps)
+            r = weft_wait_sleep_fds(self, deadline, fds, found);
+        if (found > 0)
+            release_descriptors(members, size);
+        if (!sleeps)
             break;
-        r = weft_wait_sleep_fds(self, deadline, fds, found);
         for (size_t i = 0; found > 0 && i < size; i++) {
             poke(members[i].handle);
             look(&members[i]);

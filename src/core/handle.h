@@ -37,6 +37,9 @@ typedef struct weft_kind {
      * none (any more). After the descriptor became ready, or to look, `poke` is called: it may
      * complete the handle. May be NULL. */
     int (*descriptor)(weft_handle *handle, weft_fd_wait *fd);
+    /* Once after each wait with what `descriptor` gave: until then its number is held, so that it
+     * stands for nothing else. NULL: the number stays as long as the handle does. */
+    void (*descriptor_done)(weft_handle *handle);
     void (*poke)(weft_handle *handle);
     /* Appends the state to a description; NULL: "done"/"pending" and the result. As snprintf. */
     int (*describe)(weft_handle *handle, char *buffer, size_t size);

@@ -29,6 +29,7 @@ typedef struct member {
     weft_handle *handle;
     weft_waiter waiter;
     bool enlisted;
+    bool described; /* its descriptor is in use: descriptor_done is due */
 } member;
 
 /* A wait for several: its members, and the descriptors that some of them have. */
@@ -72,12 +73,20 @@ static void delist(member *each)
     weft_ilock_release(&handle->lock);
 }
 
+static void undescribe(member *each)
+{
+    if (each->described && each->handle->kind->descriptor_done != NULL)
+        each->handle->kind->descriptor_done(each->handle);
+    each->described = false;
+}
+
 static void delist_all(many_wait *wait)
 {
     for (size_t i = 0; i < wait->count; i++) {
         if (wait->members[i].enlisted)
             delist(&wait->members[i]);
         wait->members[i].enlisted = false;
+        undescribe(&wait->members[i]);
     }
 }
 
@@ -98,7 +107,8 @@ static int enlist_all(many_wait *wait)
         each->enlisted = true;
         if (each->handle->kind->descriptor != NULL) {
             weft_fd_wait fd = {.fd = -1};
-            if (each->handle->kind->descriptor(each->handle, &fd) > 0)
+            each->described = each->handle->kind->descriptor(each->handle, &fd) > 0;
+            if (each->described)
                 wait->fds[wait->fds_count++] = fd;
         }
     }

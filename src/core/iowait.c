@@ -139,6 +139,19 @@ uint64_t weft_io_registration(weft_io *io, const weft_context *self)
     return io->runner == self->runner ? io->id : 0;
 }
 
+bool weft_io_enter_wait(weft_io *io, uint32_t interest, const weft_context *self, weft_fd_wait *fd)
+{
+    weft_ilock_acquire(&io->lock);
+    bool closed = io->closed;
+    if (!closed) {
+        io->users++;
+        *fd = (weft_fd_wait){.fd = io->fd, .interest = interest};
+        fd->id = weft_io_registration(io, self);
+    }
+    weft_ilock_release(&io->lock);
+    return !closed;
+}
+
 int weft_io_wait(weft_io *io, uint32_t interest, weft_instant deadline)
 {
     weft_waiter waiter;

@@ -45,6 +45,11 @@ int weft_io_wait(weft_io *io, uint32_t interest, weft_instant deadline);
  * else 0. io->lock is held. */
 uint64_t weft_io_registration(weft_io *io, const weft_context *self);
 
+/* For a wait for several: as weft_io_enter, and fills *fd for the running context. False: closed.
+ * The wait is followed by weft_io_leave. A close marks and keeps the number until then, and wakes
+ * only those in `waiters`: whoever waits otherwise is to be notified after it. */
+bool weft_io_enter_wait(weft_io *io, uint32_t interest, const weft_context *self, weft_fd_wait *fd);
+
 /* Wakes all who wait (they return -EBADF); the descriptor is closed when the last has left. Once;
  * later calls do nothing. */
 void weft_io_close(weft_io *io);

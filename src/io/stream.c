@@ -8,7 +8,9 @@
  * buffered belongs to the one reader.
  *
  * Races: the two flags of use and `touched` are under `lock`. `buffered` is stored by the reader
- * when it leaves and read by whoever waits for readiness: a hint that is looked at again.
+ * when it leaves and read by whoever waits for readiness: a hint that is looked at again. Who waits
+ * for readiness uses the descriptor as a reader does, from when it gets the number to when it has
+ * slept: a close meanwhile wakes it, and the number is given back when it has gone.
  */
 #include "io/stream.h"
 
@@ -86,10 +88,14 @@ static void delist(weft_handle *handle, weft_waiter *waiter)
 static int descriptor(weft_handle *handle, weft_fd_wait *fd)
 {
     weft_stream *stream = stream_of(handle);
-    if (!stream->readable || io_closed(&stream->io))
+    if (!stream->readable)
         return 0;
-    *fd = weft_stream_fd_wait(stream, WEFT_READABLE);
-    return 1;
+    return weft_io_enter_wait(&stream->io, WEFT_READABLE, weft_context_current, fd);
+}
+
+static void descriptor_done(weft_handle *handle)
+{
+    weft_io_leave(&stream_of(handle)->io);
 }
 
 static int describe(weft_handle *handle, char *buffer, size_t size)
@@ -113,6 +119,7 @@ const weft_kind weft_stream_kind = {
     .enlist = enlist,
     .delist = delist,
     .descriptor = descriptor,
+    .descriptor_done = descriptor_done,
     .describe = describe,
 };
 
@@ -156,13 +163,18 @@ int weft_stream_from_fd(weft_stream **stream, int fd, bool socket, const char *n
     return 0;
 }
 
+void weft_stream_shut(weft_stream *stream)
+{
+    weft_io_close(&stream->io);
+    weft_handle_notify(&stream->handle);
+}
+
 int weft_stream_close(weft_stream *stream)
 {
     int r = weft_handle_check(stream, &weft_stream_kind, "close a stream");
     if (r < 0)
         return r;
-    weft_io_close(&stream->io);
-    weft_handle_notify(&stream->handle);
+    weft_stream_shut(stream);
     return 0;
 }
 

@@ -85,11 +85,8 @@ int weft_stream_drain(weft_stream *stream);
  * source that never runs dry holds nothing up. Errors: -ETIMEDOUT, -ECANCELED. */
 int weft_stream_breathe(weft_instant deadline);
 
-/* The descriptor, to be waited for inside weft_io_enter and weft_io_leave. */
-static inline weft_fd_wait weft_stream_fd_wait(const weft_stream *stream, uint32_t interest)
-{
-    return (weft_fd_wait){.fd = stream->io.fd, .interest = interest, .id = stream->io.id};
-}
+/* weft_stream_close for those who have checked: all who wait are woken. */
+void weft_stream_shut(weft_stream *stream);
 
 /* ---- What the files of this folder share ---- */
 

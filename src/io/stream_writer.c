@@ -87,7 +87,7 @@ int weft_stream_write_eof(weft_stream *stream)
     if (r < 0)
         return r;
     if (!stream->readable)
-        weft_io_close(&stream->io);
+        weft_stream_shut(stream);
     else if (!stream->socket)
         r = weft_error(-ENOTCONN, "write to '%s': it has one end for both directions",
                        weft_handle_name_of(&stream->handle));

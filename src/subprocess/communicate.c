@@ -39,7 +39,7 @@ typedef struct weft_talk {
 
 static void close_input(weft_talk *talk)
 {
-    weft_io_close(&talk->in->io);
+    weft_stream_shut(talk->in);
     weft_stream_writer_release(talk->in);
     talk->in = NULL;
 }
@@ -286,7 +286,7 @@ static int collect_one(weft_stream *stream, weft_bytes *bytes, bool take)
     if (r < 0)
         r = weft_error(r, "read '%s': no memory", weft_handle_name_of(&stream->handle));
     if (take)
-        weft_io_close(&stream->io);
+        weft_stream_shut(stream);
     weft_stream_reader_release(stream);
     return r;
 }

@@ -137,7 +137,7 @@ void weft_stdio_close(weft_stdio *stdio, bool started)
     if (stdio->moved == NULL)
         return;
     if (started)
-        weft_io_close(&stdio->moved->io);
+        weft_stream_shut(stdio->moved);
     else
         (void)weft_cloexec_set_nonblocking(stdio->moved->io.fd, true);
     weft_stream_reader_release(stdio->moved);

@@ -321,6 +321,109 @@ static void a_wait_for_readiness_ends_with_bytes_and_with_a_close(void **state)
     weft_release(stream);
 }
 
+/* A wait for readiness under which another thread closes: each way to wait, and the close comes
+ * before, between and after its steps. */
+enum { CLOSES = 300, WAYS = 4 };
+
+typedef struct waiting {
+    weft_stream *stream;
+    unsigned way;
+    _Atomic bool begun;
+    int result;
+} waiting;
+
+static int wait_for_it(void *arg)
+{
+    waiting *job = *(waiting **)arg;
+    weft_stream *handles[] = {job->stream};
+    job->begun = true;
+    switch (job->way % WAYS) {
+    case 1:
+        return weft_wait_any(handles, 1, WEFT_FOREVER);
+    case 2:
+        return weft_wait_many(handles, 1, WEFT_WAIT_FIRST_EXCEPTION, NULL, WEFT_FOREVER) - 1;
+    default:
+        return weft_wait(job->stream, WEFT_FOREVER);
+    }
+}
+
+static void *wait_in_thread(void *arg)
+{
+    waiting *job = arg;
+    job->result =
+        job->way % WAYS == 3 ? weft_run(wait_for_it, WEFT_ARG(job), NULL) : wait_for_it(&job);
+    return NULL;
+}
+
+static void a_close_at_any_moment_ends_a_wait_for_readiness(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < CLOSES; i++) {
+        int fd;
+        pthread_t thread;
+        waiting job = {.stream = reader_of(&fd), .way = i};
+        assert_int_equal(pthread_create(&thread, NULL, wait_in_thread, &job), 0);
+        while (!job.begun)
+            sched_yield();
+        for (volatile unsigned turns = i * 2654435761U >> 19; turns > 0; turns--)
+            continue;
+        weft_stream_close(job.stream);
+        int other = dup(fd); /* most likely the number that has been closed, once it is free */
+        pthread_join(thread, NULL);
+        assert_int_equal(job.result, 0);
+        close(other);
+        close(fd);
+        weft_release(job.stream);
+    }
+}
+
+typedef struct holding {
+    bool fits; /* the waiter was still there, and the number not to be had */
+    bool freed;
+    int waited;
+} holding;
+
+static int close_under_waiters(void *arg)
+{
+    holding *seen = *(holding **)arg;
+    int fds[2];
+    weft_stream *stream;
+    weft_task *tasks[WAYS];
+    waiting jobs[WAYS];
+    if (pipe(fds) < 0 || weft_stream_from_fd(&stream, fds[0], false, NULL) < 0)
+        return -errno;
+    for (unsigned i = 0; i < WAYS; i++) {
+        waiting *job = &jobs[i];
+        *job = (waiting){.stream = stream, .way = i};
+        weft_task_start(&tasks[i], wait_for_it, WEFT_ARG(job), NULL);
+        while (!job->begun)
+            weft_sleep(0);
+    }
+    weft_stream_close(stream);
+    int next = fcntl(fds[1], F_DUPFD, fds[0]); /* the least free one from there on */
+    seen->fits = next > fds[0];
+    close(next);
+    for (unsigned i = 0; i < WAYS; i++)
+        seen->waited |= weft_result(tasks[i], WEFT_NONE, WEFT_FOREVER);
+    weft_release_many(tasks, WAYS);
+    next = fcntl(fds[1], F_DUPFD, fds[0]);
+    seen->freed = next == fds[0];
+    close(next);
+    close(fds[1]);
+    weft_release(stream);
+    return 0;
+}
+
+static void a_closed_number_is_not_free_before_its_waiters_have_left(void **state)
+{
+    (void)state;
+    holding seen = {0}, *arg = &seen;
+    assert_int_equal(weft_run(close_under_waiters, WEFT_ARG(arg), NULL), 0);
+    assert_true(seen.fits);
+    assert_true(seen.freed);
+    assert_int_equal(seen.waited, 0);
+}
+
 /* ---- writing */
 
 static bool sigpipe_is_pending(void)
@@ -560,6 +663,8 @@ int main(void)
         weft_test(a_large_write_waits_for_its_reader),
         weft_test(a_second_reader_is_refused_and_close_wakes_the_first),
         weft_test(a_wait_for_readiness_ends_with_bytes_and_with_a_close),
+        weft_test(a_close_at_any_moment_ends_a_wait_for_readiness),
+        weft_test(a_closed_number_is_not_free_before_its_waiters_have_left),
         weft_test(writing_to_nobody_is_an_error_and_no_signal),
         weft_test(a_sigpipe_of_the_host_stays_pending),
         weft_test(a_pipe_goes_one_way),
