@@ -49,6 +49,7 @@ static weft_ilock threads_lock; /* guards `threads` and `registered` */
 static weft_list threads;       /* the oldest first */
 static bool registered;         /* shutdown steps and fork hooks are */
 static _Atomic(weft_thread *) leaving;
+static _Atomic uint32_t unjoined; /* OS threads, from before their creation until they are gone */
 static _Atomic uint32_t numbers;
 static _Atomic bool main_known; /* where the system does not tell, the first that asks is main */
 
@@ -76,6 +77,7 @@ static void fork_child(void)
 {
     threads = (weft_list){0}; /* no other thread is here; their records belong to the parent */
     atomic_store_explicit(&leaving, NULL, memory_order_relaxed);
+    atomic_store_explicit(&unjoined, 0, memory_order_relaxed);
     atomic_store_explicit(&main_known, false, memory_order_relaxed);
     weft_ilock_release(&threads_lock);
 }
@@ -162,6 +164,7 @@ static void wait_gone(weft_thread *thread)
     if (atomic_compare_exchange_strong(&thread->exit, &state, JOINING)) {
         (void)pthread_join(thread->pthread, NULL);
         atomic_store(&thread->exit, GONE);
+        atomic_fetch_sub(&unjoined, 1);
     }
     while (atomic_load(&thread->exit) != GONE)
         (void)sched_yield();
@@ -291,8 +294,10 @@ int weft_thread_start(weft_thread **out, weft_fn *fn, const void *arg, size_t ar
     if (r == 0) {
         weft_handle_hold(handle);
         list_add(thread);
+        atomic_fetch_add(&unjoined, 1);
         r = create(thread, options->stack_size);
         if (r < 0) {
+            atomic_fetch_sub(&unjoined, 1);
             weft_error_on(r, "start thread", weft_handle_name_of(handle));
             weft_handle_drop(handle);
         }
@@ -488,14 +493,22 @@ static int shutdown_daemons(weft_instant deadline)
     return join_all(is_daemon, true, deadline);
 }
 
-/* The record that nobody came by to take, and the caller's own. */
+/*
+ * The threads whose functions have returned but that nobody has joined, and the caller's own
+ * record. A thread that drops its own last reference is neither listed nor in `leaving` for a
+ * moment, so it is the count that tells when all are gone.
+ */
 static int shutdown_rest(weft_instant deadline)
 {
-    (void)deadline;
-    weft_thread *last = atomic_exchange(&leaving, NULL);
-    if (last != NULL) {
-        wait_gone(last);
-        free_thread(last);
+    (void)deadline; /* they are at their last instructions */
+    while (atomic_load(&unjoined) != 0) {
+        weft_thread *last = atomic_exchange(&leaving, NULL);
+        if (last != NULL) {
+            wait_gone(last);
+            free_thread(last);
+        } else {
+            (void)sched_yield();
+        }
     }
     weft_context *self = weft_context_current;
     if (self != NULL)
