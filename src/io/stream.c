@@ -47,6 +47,11 @@ static bool io_closed(weft_io *io)
     return closed;
 }
 
+bool weft_stream_is_open(weft_stream *stream)
+{
+    return stream != NULL && !io_closed(&stream->io);
+}
+
 static bool readable_now(weft_stream *stream)
 {
     if (weft_io_enter(&stream->io) < 0)

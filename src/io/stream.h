@@ -85,6 +85,9 @@ int weft_stream_drain(weft_stream *stream);
  * source that never runs dry holds nothing up. Errors: -ETIMEDOUT, -ECANCELED. */
 int weft_stream_breathe(weft_instant deadline);
 
+/* NULL is not. */
+bool weft_stream_is_open(weft_stream *stream);
+
 /* weft_stream_close for those who have checked: all who wait are woken. */
 void weft_stream_shut(weft_stream *stream);
 

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "core/error.h"
+#include "core/memory.h"
 #include "platform/cloexec.h"
 #include "platform/pipesize.h"
 #include "subprocess/popen.h"
@@ -147,27 +148,49 @@ void weft_stdio_close(weft_stdio *stdio, bool started)
 /* ---- Waiting ----------------------------------------------------------------------------------
  */
 
-enum { ENTRIES = WEFT_CHILD_STREAMS + 1 };
+enum { FEW = 2 * WEFT_CHILD_STREAMS };
 
-/* One waiter per list, all for the one wait word of the running context. */
+/* One of those waited for: its list has a waiter for the one wait word of the running context. */
+typedef struct weft_sleep_entry {
+    weft_waiter waiter;
+    weft_ilock *lock; /* of the list */
+    weft_io *entered;
+} weft_sleep_entry;
+
 typedef struct weft_sleeper {
     weft_context *context;
-    weft_waiter waiters[ENTRIES];
-    weft_ilock *locks[ENTRIES]; /* of the lists */
-    weft_io *entered[ENTRIES];
-    weft_fd_wait fds[ENTRIES];
+    weft_sleep_entry *entries; /* few_entries, or in one block with the descriptors */
+    weft_fd_wait *fds;
     size_t count;
+    weft_sleep_entry few_entries[FEW];
+    weft_fd_wait few_fds[FEW];
 } weft_sleeper;
+
+/* Room for `most`. Errors: -ENOMEM. */
+static int make_room(weft_sleeper *sleeper, size_t most)
+{
+    sleeper->entries = sleeper->few_entries;
+    sleeper->fds = sleeper->few_fds;
+    sleeper->count = 0;
+    if (most <= FEW)
+        return 0;
+    sleeper->entries = weft_alloc(most * (sizeof *sleeper->entries + sizeof *sleeper->fds));
+    if (sleeper->entries == NULL)
+        return weft_error(-ENOMEM, "wait for %zu pipes: no memory", most);
+    sleeper->fds = (weft_fd_wait *)(void *)(sleeper->entries + most);
+    return 0;
+}
 
 static void link_waiter(weft_sleeper *sleeper, weft_ilock *lock, weft_list *list, weft_fd_wait fd,
                         weft_io *io)
 {
     size_t i = sleeper->count++;
-    sleeper->waiters[i] = (weft_waiter){.context = sleeper->context};
-    sleeper->locks[i] = lock;
-    sleeper->entered[i] = io;
+    weft_sleep_entry *entry = &sleeper->entries[i];
+    *entry = (weft_sleep_entry){.waiter = {.context = sleeper->context}};
+    entry->lock = lock;
+    entry->entered = io;
     sleeper->fds[i] = fd;
-    weft_list_append(list, &sleeper->waiters[i].link);
+    weft_list_append(list, &entry->waiter.link);
 }
 
 /* false: it has ended. */
@@ -205,13 +228,16 @@ static bool link_pipe(weft_sleeper *sleeper, const weft_pipe_wait *pipe)
 static void unlink_all(weft_sleeper *sleeper)
 {
     for (size_t i = 0; i < sleeper->count; i++) {
-        weft_ilock_acquire(sleeper->locks[i]);
-        if (weft_link_linked(&sleeper->waiters[i].link))
-            weft_list_remove(&sleeper->waiters[i].link);
-        weft_ilock_release(sleeper->locks[i]);
-        if (sleeper->entered[i] != NULL)
-            weft_io_leave(sleeper->entered[i]);
+        weft_sleep_entry *entry = &sleeper->entries[i];
+        weft_ilock_acquire(entry->lock);
+        if (weft_link_linked(&entry->waiter.link))
+            weft_list_remove(&entry->waiter.link);
+        weft_ilock_release(entry->lock);
+        if (entry->entered != NULL)
+            weft_io_leave(entry->entered);
     }
+    if (sleeper->entries != sleeper->few_entries)
+        weft_dealloc(sleeper->entries);
 }
 
 int weft_pipes_sleep(weft_popen *popen, const weft_pipe_wait *pipes, size_t count,
@@ -220,10 +246,11 @@ int weft_pipes_sleep(weft_popen *popen, const weft_pipe_wait *pipes, size_t coun
     weft_sleeper sleeper;
     weft_waiter self_waiter;
     int r = weft_waiter_init(&self_waiter);
+    if (r == 0)
+        r = make_room(&sleeper, count + 1);
     if (r < 0)
         return r;
     weft_context *self = sleeper.context = self_waiter.context;
-    sleeper.count = 0;
     weft_wait_publish(&self_waiter);
     bool waits = popen == NULL || link_exit(&sleeper, popen);
     for (size_t i = 0; waits && i < count; i++)
