@@ -32,12 +32,13 @@
  * A thread is a handle: handle.h has what can be done with every handle (weft_wait, weft_result,
  * weft_cancel, weft_handle_name ...).
  *
- * A lock, condition, semaphore or event is a value: a plain struct that is valid when zeroed, lies
- * anywhere, allocates nothing and needs no end. Whoever waits for one suspends its coroutine, or
- * blocks its thread when it is in none; threads and coroutines may wait for the same one. In memory
- * from weft_shared_alloc it is shared by processes. Its memory may be freed as soon as nobody uses
- * it any more, also right after the release, set or notify that let the last other user go on.
- * Copying a value copies no waiter and means nothing. Members whose names end in _ are weft's own.
+ * A lock, condition, semaphore, event ... is a value: a plain struct that is valid when zeroed,
+ * lies anywhere, allocates nothing and needs no end. Whoever waits for one suspends its coroutine,
+ * or blocks its thread when it is in none; threads and coroutines may wait for the same one. In
+ * memory from weft_shared_alloc it is shared by processes. Its memory may be freed as soon as
+ * nobody uses it any more, also right after the release, set or notify that let the last other user
+ * go on. Copying a value copies no waiter and means nothing. Members whose names end in _ are
+ * weft's own.
  *
  * Timeouts are seconds: negative for ever, 0 polls. A wait ends with -ETIMEDOUT when time is up,
  * with -ECANCELED when the waiting thread or task is cancelled or a timeout scope ends (base.h),
@@ -141,35 +142,74 @@ WEFT_API int weft_lock_release(weft_lock *lock);
  */
 WEFT_API bool weft_lock_locked(const weft_lock *lock);
 
+/* ---- RLock ------------------------------------------------------------------------------------
+ */
+
+/*
+ * A lock with an owner, the thread or coroutine that acquired it, which may acquire it again; it is
+ * free when it has been released as often.
+ */
+typedef struct weft_rlock {
+    weft_lock lock_;
+    uint64_t owner_;
+    uint32_t count_, reserved_;
+} weft_rlock;
+
+/*
+ * Acquires the lock; at once where the caller has it already. Else, and what is returned, as
+ * weft_lock_acquire. Can be cancelled.
+ * Errors: -ETIMEDOUT, -ECANCELED, -EINVAL (timeout is not a number), -ENOMEM, -EOVERFLOW (acquired
+ * 2^32 - 1 times). Python: RLock.acquire
+ */
+WEFT_API int weft_rlock_acquire(weft_rlock *rlock, double timeout);
+
+/*
+ * Takes one acquire back; the last one lets the next go on who waits. Errors: -EPERM (the caller
+ * does not have it). Python: RLock.release
+ */
+WEFT_API int weft_rlock_release(weft_rlock *rlock);
+
+/*
+ * Whether somebody, the caller included, has it, at this moment. Python: RLock.locked
+ */
+WEFT_API bool weft_rlock_locked(const weft_rlock *rlock);
+
 /* ---- Condition --------------------------------------------------------------------------------
  */
 
 /*
- * Waiting for something that a lock guards. {.lock = &lock}: that lock, which may serve several
- * conditions and must outlive them; {0}: one of its own.
+ * Waiting for something that a lock guards. {.lock = &lock} or {.rlock = &rlock}: that lock, which
+ * may serve several conditions and must outlive them; {0}: one of its own, which is not recursive.
  */
 typedef struct weft_condition {
-    weft_lock *lock; /* NULL: its own */
-    void *reserved_;
+    weft_lock *lock;   /* NULL: another */
+    weft_rlock *rlock; /* NULL: `lock`, or its own */
     weft_lock own_;
     uint32_t waiting_, sequence_, permits_, sleeping_;
     unsigned char padding_[32 - 2 * sizeof(void *)];
 } weft_condition;
 
 /*
- * Acquires the condition's lock: as weft_lock_acquire. Can be cancelled.
- * Errors: -ETIMEDOUT, -ECANCELED, -EINVAL, -ENOMEM. Python: Condition.acquire
+ * Acquires the condition's lock: as weft_lock_acquire or weft_rlock_acquire. Can be cancelled.
+ * Errors: -ETIMEDOUT, -ECANCELED, -EINVAL, -ENOMEM, -EOVERFLOW. Python: Condition.acquire
  */
 WEFT_API int weft_condition_acquire(weft_condition *condition, double timeout);
 
 /*
- * Releases the condition's lock. Errors: -EPERM (nobody holds it). Python: Condition.release
+ * Releases the condition's lock. Errors: -EPERM (nobody holds it; an rlock: the caller does not).
+ * Python: Condition.release
  */
 WEFT_API int weft_condition_release(weft_condition *condition);
 
 /*
- * Releases the lock, waits to be notified, and acquires the lock again; always returns with the
- * lock held, also on failure (except -EPERM, and -EINVAL and -ENOMEM, where it was never released).
+ * Whether somebody holds the condition's lock, at this moment. Python: Condition.locked
+ */
+WEFT_API bool weft_condition_locked(const weft_condition *condition);
+
+/*
+ * Releases the lock, an rlock as often as it was acquired, waits to be notified, and acquires it
+ * again as often; always returns with the lock held, also on failure (except -EPERM, and -EINVAL
+ * and -ENOMEM, where it was never released).
  * Does not return without a notification; a notification that comes together with a cancel goes to
  * the next who waits. Returns 0, or 1 as weft_lock_acquire. Timeout 0 lets the others in and polls.
  * Can be cancelled. Errors: -ETIMEDOUT, -ECANCELED, -EPERM (the lock is not held), -EINVAL,

@@ -24,6 +24,8 @@ static struct {
     weft_context *free; /* guarded by lock */
 } pool;
 
+static _Atomic uint32_t ids; /* those that have been drawn */
+
 static pthread_once_t key_once = PTHREAD_ONCE_INIT;
 static pthread_key_t key;
 static bool key_made;
@@ -38,11 +40,41 @@ static void after_fork(void)
     weft_ilock_release(&pool.lock);
 }
 
+/* In a child: what the thread that forked takes along into its next context. */
+static struct {
+    _Atomic bool there; /* not taken yet */
+    pthread_t thread;
+    uint32_t id;
+    void *locals;
+} inherited;
+
+static void leave_inheritance(weft_context *context)
+{
+    inherited.thread = pthread_self();
+    inherited.id = context->id;
+    inherited.locals = context->locals;
+    context->locals = NULL;
+    atomic_store_explicit(&inherited.there, true, memory_order_relaxed); /* one thread is here */
+}
+
+static void take_inheritance(weft_context *context)
+{
+    /* relaxed: written before there was another thread, cleared by the one that it is for */
+    if (!atomic_load_explicit(&inherited.there, memory_order_relaxed) ||
+        !pthread_equal(inherited.thread, pthread_self()))
+        return;
+    context->id = inherited.id;
+    context->locals = inherited.locals;
+    atomic_store_explicit(&inherited.there, false, memory_order_relaxed);
+}
+
 /* The child's thread takes a new context at its next use: the old one may be a coroutine's, whose
  * runner is not here. The wakeups of pooled ones are the parent's too: a drain here would take a
  * wake-up from him. */
 static void after_fork_child(void)
 {
+    if (weft_context_current != NULL)
+        leave_inheritance(weft_context_current);
     for (weft_context *context = pool.free; context != NULL; context = context->next)
         weft_wakeup_close(&context->wakeup);
     weft_ilock_release(&pool.lock);
@@ -68,9 +100,17 @@ static void make_key(void)
     weft_fork_install();
 }
 
+uint32_t weft_context_draw_id(weft_context *self)
+{
+    while (self->id == 0) /* relaxed: only different numbers matter */
+        self->id = 1 + atomic_fetch_add_explicit(&ids, 1, memory_order_relaxed);
+    return self->id;
+}
+
 void weft_context_reset(weft_context *context)
 {
     context->main = false;
+    context->id = 0;
     context->handling = false;
     context->handler_code = 0;
     context->runner = NULL;
@@ -150,6 +190,8 @@ weft_context *weft_context_adopt(void)
         }
         weft_context_current = context;
     }
+    if (context != NULL)
+        take_inheritance(context);
     /* relaxed: set by this thread's own fork, if it concerns this thread */
     if (atomic_load_explicit(&weft_interrupt_inherited, memory_order_relaxed))
         weft_interrupt_inherit();

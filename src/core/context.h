@@ -50,6 +50,7 @@ typedef struct weft_context {
     weft_ilock canceller;       /* held from marking `cancel` to trying the wait word */
     bool coroutine;             /* never changes */
     bool main;                  /* the thread that runs signal handlers */
+    uint32_t id;                /* tells it from all others; 0: not drawn yet */
     struct weft_runner *runner; /* a coroutine's; a thread's while it runs one, else NULL */
     struct weft_context *next;  /* in a runner's ready queue or inbox; in the pool */
     struct weft_job *job;       /* the weft_fn that runs */
@@ -85,6 +86,15 @@ static inline struct weft_runner *weft_runner_self(void)
 {
     weft_context *self = weft_context_current;
     return self != NULL ? self->runner : NULL;
+}
+
+/* The number that tells this use of a context from all others of the process, for what a context
+ * owns; never 0. A thread that forks keeps its own in the child. Of the running context. */
+uint32_t weft_context_draw_id(weft_context *self);
+
+static inline uint32_t weft_context_id(weft_context *self)
+{
+    return self->id != 0 ? self->id : weft_context_draw_id(self);
 }
 
 /* For a new use of the context's memory: everything but what is type-stable (parker, place,

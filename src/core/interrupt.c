@@ -148,6 +148,8 @@ int weft_interrupt_run(weft_context *self)
         return 0; /* stays pending: the next wait tries again */
     handler->thread = self->thread;
     handler->who = self->who;
+    handler->id = weft_context_id(self); /* what the interrupted code owns, it owns */
+    handler->locals = self->locals;
     handler->main = true; /* so is its loop, if it runs one; its own waits run no handlers */
     handler->handling = true;
     self->handling = true;
@@ -158,6 +160,8 @@ int weft_interrupt_run(weft_context *self)
     if (code < 0 && handler->failure.code == code)
         weft_error(code, "%s", handler->failure.text);
     self->thread = handler->thread; /* a handler may have been the first to ask */
+    self->locals = handler->locals;
+    handler->locals = NULL;
     weft_context_release(handler);
     return code;
 }

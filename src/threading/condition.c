@@ -18,10 +18,12 @@
 #include <weft/threading.h>
 
 #include "threading/lock.h"
+#include "threading/rlock.h"
 #include "threading/value.h"
 
 _Static_assert(sizeof(weft_condition) == 64, "part of the ABI");
 
+/* Of a condition that is not on an rlock. */
 static weft_lock *lock_of(weft_condition *condition)
 {
     return condition->lock != NULL ? condition->lock : &condition->own_;
@@ -29,19 +31,45 @@ static weft_lock *lock_of(weft_condition *condition)
 
 static int check_held(weft_condition *condition, const char *what)
 {
-    if (weft_lock_locked(lock_of(condition)))
+    if (condition->rlock != NULL ? weft_rlock_is_own(condition->rlock)
+                                 : weft_lock_locked(lock_of(condition)))
         return 0;
-    return weft_error(-EPERM, "%s of a condition whose lock nobody holds", what);
+    return weft_error(-EPERM, "%s of a condition whose lock %s", what,
+                      condition->rlock != NULL ? "the caller does not have" : "nobody holds");
+}
+
+/* All levels of the lock, which the caller holds; and back, firmly: 0 or 1. */
+static uint32_t drop_lock(weft_condition *condition)
+{
+    if (condition->rlock != NULL)
+        return weft_rlock_save(condition->rlock);
+    weft_lock_release(lock_of(condition));
+    return 1;
+}
+
+static int take_lock_back(weft_condition *condition, uint32_t levels)
+{
+    return condition->rlock != NULL ? weft_rlock_restore(condition->rlock, levels)
+                                    : weft_lock_acquire_firmly(lock_of(condition));
 }
 
 int weft_condition_acquire(weft_condition *condition, double timeout)
 {
-    return weft_lock_acquire(lock_of(condition), timeout);
+    return condition->rlock != NULL ? weft_rlock_acquire(condition->rlock, timeout)
+                                    : weft_lock_acquire(lock_of(condition), timeout);
 }
 
 int weft_condition_release(weft_condition *condition)
 {
-    return weft_lock_release(lock_of(condition));
+    return condition->rlock != NULL ? weft_rlock_release(condition->rlock)
+                                    : weft_lock_release(lock_of(condition));
+}
+
+bool weft_condition_locked(const weft_condition *condition)
+{
+    if (condition->rlock != NULL)
+        return weft_rlock_locked(condition->rlock);
+    return weft_lock_locked(condition->lock != NULL ? condition->lock : &condition->own_);
 }
 
 /* ---- Private memory ---------------------------------------------------------------------------
@@ -85,7 +113,6 @@ static void leave(weft_condition *condition, weft_waiter *waiter)
 
 static int wait_private(weft_condition *condition, weft_instant deadline)
 {
-    weft_lock *lock = lock_of(condition);
     weft_waiter waiter;
     int r = weft_waiter_init(&waiter);
     if (r < 0)
@@ -94,11 +121,11 @@ static int wait_private(weft_condition *condition, weft_instant deadline)
     weft_bucket *bucket = weft_bucket_acquire(condition);
     __atomic_fetch_add(&condition->waiting_, 1, __ATOMIC_RELAXED);
     weft_value_enlist(bucket, &waiter);
-    weft_lock_release(lock);
+    uint32_t levels = drop_lock(condition);
     r = weft_wait_sleep(waiter.context, deadline);
     if (r < 0)
         leave(condition, &waiter);
-    int died = weft_lock_acquire_firmly(lock);
+    int died = take_lock_back(condition, levels);
     if (r < 0)
         return r;
     if (r == WEFT_WAIT_AND_CANCEL) {
@@ -134,14 +161,13 @@ static void leave_shared(weft_condition *condition)
 
 static int wait_shared(weft_condition *condition, weft_instant deadline)
 {
-    weft_lock *lock = lock_of(condition);
     const uint32_t begun = weft_word_load(&condition->sequence_);
     condition->sleeping_++;
     for (;;) {
         uint32_t seen = weft_word_load(&condition->sequence_);
-        weft_lock_release(lock);
+        uint32_t levels = drop_lock(condition);
         int r = weft_shared.wait(weft_word_shared(&condition->sequence_), seen, 0, deadline);
-        int died = weft_lock_acquire_firmly(lock);
+        int died = take_lock_back(condition, levels);
         bool notified = condition->permits_ > 0 && weft_word_load(&condition->sequence_) != begun;
         if (notified && (r == 0 || r == -ETIMEDOUT)) {
             condition->permits_--;

@@ -9,7 +9,7 @@
 #include <weft.h>
 
 #include "support/coroutines.h"
-#include "support/support.h"
+#include "support/places.h"
 
 static void without_the_lock_nothing_goes(void **state)
 {
@@ -243,6 +243,52 @@ static void two_conditions_may_share_a_lock(void **state)
     weft_release(thread);
 }
 
+static int notify_one(void *arg)
+{
+    weft_condition *condition = arg;
+    int r = weft_condition_acquire(condition, WEFT_FOREVER);
+    if (r == 0)
+        r = weft_condition_notify(condition, 1);
+    return r == 0 ? weft_condition_release(condition) : r;
+}
+
+static int notify_as_another(void *arg)
+{
+    return weft_condition_notify(arg, 1) == -EPERM && weft_condition_wait(arg, 0) == -EPERM ? 0
+                                                                                            : -EIO;
+}
+
+static int wait_three_levels_deep(void *arg)
+{
+    weft_rlock rlock = {0};
+    weft_condition condition = {.rlock = &rlock};
+    weft_thread *thread;
+    int r = 0;
+    (void)arg;
+    for (int i = 0; i < 3 && r == 0; i++)
+        r = weft_condition_acquire(&condition, WEFT_NOWAIT);
+    if (r == 0)
+        r = in_a_thread(notify_as_another, &condition);
+    if (r == 0 && weft_condition_wait(&condition, 0.001) != -ETIMEDOUT)
+        r = -EIO;
+    if (r == 0)
+        r = weft_thread_start(&thread, notify_one, WEFT_POINTER(&condition), NULL);
+    if (r < 0)
+        return r;
+    r = weft_condition_wait(&condition, WEFT_FOREVER);
+    int got = weft_result(thread, WEFT_NONE, WEFT_FOREVER);
+    weft_release(thread);
+    for (int i = 0; i < 3 && r == 0; i++)
+        r = weft_condition_locked(&condition) ? weft_condition_release(&condition) : -EIO;
+    return r < 0 ? r : weft_condition_locked(&condition) ? -EIO : got;
+}
+
+static void a_wait_drops_all_levels_of_an_rlock(void **state)
+{
+    (void)state;
+    in_each_place(wait_three_levels_deep, NULL);
+}
+
 static int shut_down(void **state)
 {
     (void)state;
@@ -260,6 +306,7 @@ int main(void)
         weft_test(a_cancelled_waiter_passes_its_notification_on),
         weft_test(wait_for_looks_before_and_after),
         weft_test(two_conditions_may_share_a_lock),
+        weft_test(a_wait_drops_all_levels_of_an_rlock),
     };
     return cmocka_run_group_tests(tests, NULL, shut_down);
 }
