@@ -209,6 +209,7 @@ int weft_cancel(void *handle)
 /* ---- names and data ---------------------------------------------------------------------------
  */
 
+/* 1 where it is the first, 0 where there was one. */
 static int add_name(weft_handle *handle, const char *text, bool only_first)
 {
     size_t size = strlen(text) + 1;
@@ -217,7 +218,8 @@ static int add_name(weft_handle *handle, const char *text, bool only_first)
         return weft_error(-ENOMEM, "name a %s: no memory", handle->kind->name);
     memcpy(name->text, text, size);
     weft_ilock_acquire(&handle->lock);
-    bool add = !only_first || handle->names == NULL;
+    bool first = handle->names == NULL;
+    bool add = first || !only_first;
     if (add) {
         name->older = handle->names;
         handle->names = name;
@@ -225,7 +227,7 @@ static int add_name(weft_handle *handle, const char *text, bool only_first)
     weft_ilock_release(&handle->lock);
     if (!add)
         free_beside(handle, name);
-    return 0;
+    return first;
 }
 
 static int make_name(weft_handle *handle, const char *given, bool only_first)
@@ -237,9 +239,26 @@ static int make_name(weft_handle *handle, const char *given, bool only_first)
     return add_name(handle, text, only_first);
 }
 
+/*
+ * As in Python, only those count whose name is made: one that was named before it needed its number
+ * gives it back. Where others have drawn since, it is lost. That of a shared handle may be another
+ * process's.
+ */
+static void give_number_back(weft_handle *handle)
+{
+    uint32_t number = handle->number;
+    if (handle->kind->numbers != NULL && !weft_is_shared(handle))
+        /* relaxed: only different numbers matter */
+        (void)atomic_compare_exchange_strong_explicit(handle->kind->numbers, &number, number - 1,
+                                                      memory_order_relaxed, memory_order_relaxed);
+}
+
 int weft_handle_rename(weft_handle *handle, const char *name)
 {
-    return make_name(handle, name, false);
+    int r = make_name(handle, name, false);
+    if (r > 0 && name != NULL)
+        give_number_back(handle);
+    return r < 0 ? r : 0;
 }
 
 const char *weft_handle_name_of(weft_handle *handle)

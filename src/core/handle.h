@@ -64,7 +64,7 @@ struct weft_handle {
     void *_Atomic data; /* the user's */
 };
 
-/* One reference; the number for its made name is drawn. */
+/* One reference; the number for its made name is drawn (weft_handle_rename gives it back). */
 void weft_handle_init(weft_handle *handle, const weft_kind *kind);
 
 /* What must be freed of the header; part of every finalizer, before the memory goes. */

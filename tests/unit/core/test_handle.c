@@ -140,6 +140,24 @@ static void made_names_count_per_prefix(void **state)
     weft_release_many(futures, 2);
 }
 
+static void who_is_named_at_once_takes_no_number(void **state)
+{
+    (void)state;
+    weft_thread *threads[3];
+    const char *const given[3] = {NULL, "given", NULL};
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(weft_thread_start(&threads[i], answer, WEFT_NONE,
+                                           &(weft_thread_options){.name = given[i]}),
+                         0);
+    int first, second;
+    assert_int_equal(sscanf(weft_handle_name(threads[0]), "Thread-%d", &first), 1);
+    assert_int_equal(sscanf(weft_handle_name(threads[2]), "Thread-%d", &second), 1);
+    assert_int_equal(second, first + 1);
+    assert_int_equal(weft_handle_set_name(threads[2], "later"), 0); /* its number stays used */
+    assert_int_equal(weft_wait_all(threads, 3, WEFT_FOREVER), 0);
+    weft_release_many(threads, 3);
+}
+
 static void an_old_name_stays_valid_after_a_rename(void **state)
 {
     (void)state;
@@ -385,6 +403,7 @@ int main(void)
         weft_test(null_is_refused_and_tells_what_failed_before),
         weft_test(null_is_refused_everywhere_but_in_release),
         weft_test(made_names_count_per_prefix),
+        weft_test(who_is_named_at_once_takes_no_number),
         weft_test(an_old_name_stays_valid_after_a_rename),
         weft_test(without_memory_a_name_stays_and_a_made_one_is_its_prefix),
         weft_test(data_is_kept),
