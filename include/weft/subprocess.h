@@ -24,8 +24,9 @@
  *     }
  *
  * First weft_subprocess_run: start, talk, wait, in one call. Then weft_popen, the handle of a child
- * that runs beside the caller. Everything waits as all of weft does: a thread is blocked, a
- * coroutine alone is suspended.
+ * that runs beside the caller. Then pipelines, what a shell command says, and command lines taken
+ * apart and put together. Everything waits as all of weft does: a thread is blocked, a coroutine
+ * alone is suspended.
  *
  * A child inherits 0, 1 and 2 and what .pass_fds names, nothing else. A program that cannot be
  * executed is an error of the start: "run 'nosuch': No such file or directory". No shell is used
@@ -254,6 +255,114 @@ WEFT_API pid_t weft_popen_pid(weft_popen *popen);
  * Errors: WEFT_ESTATUS_LOST, -EINVAL, WEFT_EFORKED. Python: Popen.returncode
  */
 WEFT_API int weft_popen_returncode(weft_popen *popen, int *returncode);
+
+/* ---- Several commands in a row ----------------------------------------------------------------
+ *
+ *     const char *const list[] = {"ls", "/usr/bin", NULL};
+ *     const char *const match[] = {"grep", "-c", "zip", NULL};
+ *     const weft_pipeline_command commands[] = {{.argv = list}, {.argv = match}};
+ *     weft_pipeline pipeline;
+ *     int r = weft_pipeline_run(&pipeline, commands, 2,
+ *                               &(weft_pipeline_options){.capture_output = true});
+ */
+
+/* One command of a pipeline. */
+typedef struct weft_pipeline_command {
+    const char *const *argv; /* as for weft_subprocess_run */
+    /* NULL: defaults. Without .out but in the last command, .in and .in_stream but in the first:
+     * the pipes are there. .err is its own, and excepts it from that of the pipeline. */
+    const weft_popen_options *popen;
+    void *reserved_[4];
+} weft_pipeline_command;
+
+/* How to run a pipeline; copied, zero is the default. */
+typedef struct weft_pipeline_options {
+    bool capture_output; /* .out and .err are WEFT_PIPE; excludes both */
+    bool check;          /* a returncode other than 0 is WEFT_ECALLED_PROCESS */
+    double timeout;      /* seconds, 0: none; then all are killed, and -ETIMEDOUT returned */
+    const void *input;   /* written to the first's stdin, which is then closed; excludes .in */
+    size_t input_size;
+    int in;  /* of the first, as in weft_popen_options */
+    int out; /* of the last; WEFT_PIPE: captured */
+    int err; /* of each; WEFT_PIPE: captured, WEFT_STDOUT: down the pipe with its output */
+    void *reserved_[4];
+} weft_pipeline_options;
+
+/* What came of a pipeline. Valid after every run, a failed one too; cleared by weft_pipeline_clear.
+ */
+typedef struct weft_pipeline {
+    int returncode; /* of the last command that did not return 0, else 0; WEFT_NO_RETURNCODE where
+                       one has none */
+    weft_bytes out; /* of the last, captured, a NUL behind; data NULL: was not captured */
+    weft_completed *completed; /* of each: returncode, err, command */
+    size_t count;
+    void *reserved_[4];
+} weft_pipeline;
+
+/*
+ * Runs `count` commands at once, the stdout of each a pipe to the stdin of the next, gives the
+ * first its input, captures what is to be captured, and waits until all have ended. Returns 0
+ * whatever the returncodes, unless .check. *pipeline may be NULL. A command whose reader has left
+ * may die of SIGPIPE, as in a shell. When one cannot be started, or after any other failure, all
+ * are killed and reaped, and *pipeline has the output so far; for a cancel .popen.on_drop =
+ * WEFT_ON_DROP_TERMINATE is SIGTERM first, and SIGKILL when the longest .popen.grace of them is
+ * over. No command has another's pipe, so ends travel. Can be cancelled.
+ * Errors: -ETIMEDOUT, -ECANCELED, WEFT_ECALLED_PROCESS, WEFT_ESTATUS_LOST, -ENOENT, -EACCES and
+ * others of exec, -EINVAL, -ENOMEM, -EMFILE, -ENFILE, -EAGAIN. Python: Popen(stdin=p.stdout)
+ */
+WEFT_API int weft_pipeline_run(weft_pipeline *pipeline, const weft_pipeline_command *commands,
+                               size_t count, const weft_pipeline_options *options);
+
+/*
+ * Frees what it holds, and makes it as after no run. NULL is allowed. Python: del
+ */
+WEFT_API void weft_pipeline_clear(weft_pipeline *pipeline);
+
+/* ---- What a shell command says ----------------------------------------------------------------
+ */
+
+/*
+ * Runs `command` by /bin/sh -c. *output (owned: weft_free(output.data)) is what it wrote to stdout
+ * and stderr together, without one newline at its end, a NUL behind. Returns 0 whatever the
+ * status. After a failure *output is untouched, and the shell is killed and reaped; a timeout of 0
+ * is one before it starts. Never build `command` from what others typed. Can be cancelled.
+ * Errors: as weft_subprocess_run. Python: subprocess.getoutput
+ */
+WEFT_API int weft_subprocess_getoutput(const char *command, weft_bytes *output, double timeout);
+
+/*
+ * As weft_subprocess_getoutput; *returncode (may be NULL) is N, or -N for a death by signal N. Can
+ * be cancelled. Errors: as weft_subprocess_run. Python: subprocess.getstatusoutput
+ */
+WEFT_API int weft_subprocess_getstatusoutput(const char *command, int *returncode,
+                                             weft_bytes *output, double timeout);
+
+/* ---- Command lines ----------------------------------------------------------------------------
+ */
+
+/*
+ * `word` as a shell takes it for one word, whatever it holds: in quotes, unless it needs none.
+ * *quoted is owned: weft_free(quoted.data), a NUL behind. Returns 0.
+ * Errors: -EINVAL, -ENOMEM. Python: shlex.quote
+ */
+WEFT_API int weft_shlex_quote(const char *word, weft_bytes *quoted);
+
+/*
+ * The command argv (NULL at its end) as a line that a shell runs as it: each word is quoted where
+ * that is needed, the first also where a shell would take it for an assignment or a word of its
+ * grammar. *line is owned: weft_free(line.data), a NUL behind. Returns 0.
+ * Errors: -EINVAL, -ENOMEM. Python: shlex.join
+ */
+WEFT_API int weft_shlex_join(const char *const argv[], weft_bytes *line);
+
+/*
+ * Takes a line apart as a shell would, but for what it expands: words end at blanks and newlines,
+ * '...' keeps all, "..." all but \" and \\, a backslash elsewhere the next character (a newline
+ * too). *argv is owned: weft_free(argv), one block, NULL at its end, ready for weft_popen_start.
+ * Returns how many words there are.
+ * Errors: -EINVAL ("No closing quotation", "No escaped character"), -ENOMEM. Python: shlex.split
+ */
+WEFT_API int weft_shlex_split(const char *line, const char ***argv);
 
 #ifdef __cplusplus
 }

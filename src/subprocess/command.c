@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What is to be run: its line for people, where it may be found, with which environment.
+ * What is to be run: where it may be found, with which environment.
  *
  * Everything is prepared before the fork, as the child may not allocate: the search through PATH is
  * a list of candidates, which the child tries one after the other. As in Python, the PATH is that
@@ -13,56 +13,6 @@
 #include "subprocess/popen.h"
 
 extern char **environ;
-
-/* ---- One line ---------------------------------------------------------------------------------
- */
-
-static bool plain(const char *word)
-{
-    static const char safe[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-                               "@%+=:,./-_";
-    return word[0] != '\0' && word[strspn(word, safe)] == '\0';
-}
-
-/* Writes `word` as a shell would need it to `to` (NULL: nowhere); returns its length. */
-static size_t quote(char *to, const char *word)
-{
-    static const char inner[] = "'\"'\"'"; /* end, a quoted quote, begin again */
-    size_t n = 0;
-    if (plain(word)) {
-        n = strlen(word);
-        if (to != NULL)
-            memcpy(to, word, n);
-        return n;
-    }
-    if (to != NULL)
-        to[0] = '\'';
-    for (n = 1; *word != '\0'; word++) {
-        size_t size = *word == '\'' ? sizeof inner - 1 : 1;
-        if (to != NULL)
-            memcpy(to + n, *word == '\'' ? inner : word, size);
-        n += size;
-    }
-    if (to != NULL)
-        to[n] = '\'';
-    return n + 1;
-}
-
-char *weft_command_line(const char *const argv[])
-{
-    size_t size = 0;
-    for (size_t i = 0; argv[i] != NULL; i++)
-        size += quote(NULL, argv[i]) + 1;
-    char *line = weft_alloc(size);
-    if (line == NULL)
-        return NULL;
-    size_t at = 0;
-    for (size_t i = 0; argv[i] != NULL; i++) {
-        at += quote(line + at, argv[i]);
-        line[at++] = argv[i + 1] != NULL ? ' ' : '\0';
-    }
-    return line;
-}
 
 /* ---- Where it may be --------------------------------------------------------------------------
  */

@@ -42,9 +42,6 @@ extern const weft_kind weft_popen_kind;
 
 /* ---- command.c: what is to be run ---- */
 
-/* argv as one line for people, quoted for a shell. Owned. NULL: no memory. */
-char *weft_command_line(const char *const argv[]);
-
 /* The candidates for execve, NULL at the end, in one block. Owned. NULL: no memory. */
 const char **weft_command_paths(const char *program, const char *const *environment);
 
@@ -53,6 +50,11 @@ int weft_command_check(const char *const argv[], const weft_popen_options *optio
 
 /* The environment that the child gets. */
 const char *const *weft_command_environment(const weft_popen_options *options);
+
+/* ---- shlex.c: lines of words ---- */
+
+/* As weft_shlex_join. Owned. NULL: no memory. */
+char *weft_command_line(const char *const argv[]);
 
 /* ---- pipes.c: the child's 0, 1 and 2 ---- */
 

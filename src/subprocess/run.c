@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A command from its start to its end in one call: Python's subprocess.run.
+ * A command from its start to its end in one call: Python's subprocess.run, and getoutput on it.
  *
  * Once the child has been started, every way out reaps it. What goes wrong (time up, a cancel, no
  * memory) kills it, as in Python; then what it had written is taken from the pipes without waiting
@@ -125,4 +125,37 @@ int weft_subprocess_shell(weft_completed *completed, const char *command,
     if (completed == &unwanted)
         weft_completed_clear(completed);
     return r;
+}
+
+/* ---- What a shell command says ----------------------------------------------------------------
+ */
+
+int weft_subprocess_getstatusoutput(const char *command, int *returncode, weft_bytes *output,
+                                    double timeout)
+{
+    weft_completed completed;
+    const weft_subprocess_options options = {
+        .out = WEFT_PIPE, .err = WEFT_STDOUT, .timeout = timeout};
+    if (output == NULL)
+        return weft_error(-EINVAL, "run: no place for the output");
+    if (timeout == 0) /* as an option it would be none */
+        return weft_error(-ETIMEDOUT, "run: no time for a command");
+    int r = weft_subprocess_shell(&completed, command, &options);
+    if (r == 0) {
+        char *text = completed.out.data;
+        size_t size = completed.out.size;
+        size -= size > 0 && text[size - 1] == '\n';
+        text[size] = '\0';
+        *output = (weft_bytes){.data = text, .size = size};
+        completed.out = (weft_bytes){NULL, 0};
+        if (returncode != NULL)
+            *returncode = completed.returncode;
+    }
+    weft_completed_clear(&completed);
+    return r;
+}
+
+int weft_subprocess_getoutput(const char *command, weft_bytes *output, double timeout)
+{
+    return weft_subprocess_getstatusoutput(command, NULL, output, timeout);
 }
