@@ -113,6 +113,7 @@ void weft_context_reset(weft_context *context)
     context->id = 0;
     context->handling = false;
     context->handler_code = 0;
+    context->pausing = 0;
     context->runner = NULL;
     context->next = NULL;
     context->job = NULL;

@@ -9,6 +9,7 @@
 #ifndef WEFT_CORE_CONTEXT_H
 #define WEFT_CORE_CONTEXT_H
 
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -65,6 +66,8 @@ typedef struct weft_context {
     weft_wakeup wakeup; /* threads: opened when it first sleeps in poll; else -1 */
     int handler_code;   /* main: a handler's code that came when its wait was over: ends the next */
     bool handling;      /* main: signal handlers run on top of this context */
+    /* another thread: a signal that comes to it ends its wait; read in the handler */
+    volatile sig_atomic_t pausing;
 } weft_context;
 
 /* The running context; NULL until the thread has used weft. Read through weft_context_self. */

@@ -28,6 +28,8 @@ typedef struct weft_kind {
     void (*finalize)(weft_handle *handle); /* the last reference is gone: end the activity, free */
     struct weft_job *(*job)(weft_handle *handle); /* its outcome; NULL: it has no result */
     int (*cancel)(weft_handle *handle);           /* 1 asked, 0 done; NULL: -ENOTSUP */
+    /* pthread_kill: 0, or a code without a message; -ESRCH: it has ended. NULL: it is no thread. */
+    int (*send_signal)(weft_handle *handle, int signum);
     /* Readiness, for kinds where it is more than `done`. All or none of: */
     bool (*ready)(weft_handle *handle);
     /* Links the waiter if not ready (then 0), else 1, under the kind's own lock. */

@@ -343,6 +343,28 @@ int weft_wait_sleep(weft_context *self, weft_instant deadline)
     return outcome(self, deadline);
 }
 
+/* In poll in every column: there a handler can end it. The descriptor is none, and never ready. */
+int weft_wait_pause(weft_context *self, weft_instant deadline)
+{
+    weft_fd_wait nothing = {.fd = -1};
+    weft_waiter waiter = {.context = self};
+    weft_wait_publish(&waiter);
+    self->pausing = 1;
+    int r = weft_wait_sleep_fds(self, deadline, &nothing, 1);
+    self->pausing = 0;
+    return r == WEFT_WAIT_AND_CANCEL ? weft_wait_cancelled(self) : r;
+}
+
+void weft_wait_end_pause(void)
+{
+    weft_context *self = weft_context_current;
+    uint32_t before;
+    /* opened before the wait came to POLLING; preserves errno */
+    if (self != NULL && self->pausing && decide(self, WEFT_WAIT_NOTIFIED, &before) &&
+        before == WEFT_WAIT_POLLING)
+        weft_wakeup_signal(&self->wakeup);
+}
+
 void weft_wait_sleep_firmly(weft_context *self)
 {
     int saved = errno;

@@ -132,6 +132,12 @@ bool weft_wait_decide_for(weft_context *context);
 /* The running context's own wait is over before it slept. */
 bool weft_wait_decide_own(weft_context *self);
 
+/* A thread's wait until a signal comes to that very thread; not for coroutines. Errors: as
+ * weft_wait_sleep_fds. */
+int weft_wait_pause(weft_context *self, weft_instant deadline);
+/* In a signal handler: the interrupted thread's pause, if it is in one, is over. */
+void weft_wait_end_pause(void);
+
 static inline uint32_t weft_wait_state(const weft_context *self)
 {
     return atomic_load_explicit(&self->parker.word, memory_order_relaxed) & WEFT_WAIT_STATE;

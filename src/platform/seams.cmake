@@ -11,7 +11,7 @@ include(CMakePushCheckState)
 
 set(WEFT_PLATFORM_DIR ${CMAKE_CURRENT_LIST_DIR})
 set(WEFT_SEAMS poller parker switch stack wakeup childexit spawn sharedmap sharedpark cloexec
-    firstthread pipesize cpu threadname)
+    firstthread pipesize cpu threadname signalwait)
 
 set(weft_seam_poller epoll poll)
 set(weft_seam_parker futex condition)
@@ -27,6 +27,7 @@ set(weft_seam_firstthread gettid unknown)
 set(weft_seam_cpu affinity sysconf)
 set(weft_seam_threadname setname none)
 set(weft_seam_pipesize fcntl fixed)
+set(weft_seam_signalwait signalfd none)
 
 # ---- the probes: what links, in the words of the implementation that will use it
 
@@ -35,6 +36,7 @@ list(APPEND CMAKE_REQUIRED_DEFINITIONS -D_GNU_SOURCE)
 
 check_symbol_exists(epoll_create1 sys/epoll.h WEFT_HAVE_EPOLL)
 check_symbol_exists(eventfd sys/eventfd.h WEFT_HAVE_EVENTFD)
+check_symbol_exists(signalfd sys/signalfd.h WEFT_HAVE_SIGNALFD)
 check_symbol_exists(memfd_create sys/mman.h WEFT_HAVE_MEMFD)
 check_c_source_compiles("
     #include <sys/syscall.h>

@@ -1,115 +1,36 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Signals as CPython treats them: the C-level handler only notes, the user's handler runs later on
- * the main thread (core/interrupt.h says where).
+ * Signals as CPython treats them: the C-level handler (note.c) only notes, the user's handler runs
+ * later on the main thread (core/interrupt.h says where).
  *
- * Each signal has a note with a state: FREE, FILLING, FULL. The C-level handler, on any thread, may
- * move FREE to FILLING, writes who sent it, and makes it FULL; finding it taken, it leaves it: that
- * signal is merged with one whose handler has not begun, as the kernel merges what is blocked. Only
- * the main thread takes a note, FULL to FREE, before it calls the handler; so a signal that comes
- * during the handler is noted anew, and none is lost. Every C-level handler posts, after its note.
- *
- * `lock` guards the table of handlers, which the C-level handler never looks at, save `found`: that
- * is written before the C-level handler is installed, and not again while it is.
+ * `lock` guards the table of handlers, which the C-level handler never looks at. It looks at the
+ * slots of note.h, whose order is: what was found is written before `active` is set, `active` is
+ * set before the C-level handler is installed, and both ways back likewise.
  */
 #include "signal/handler.h"
 
-#include <sched.h>
-#include <signal.h>
-#include <stdatomic.h>
-#include <unistd.h>
-
-#include "core/clock.h"
 #include "core/error.h"
 #include "core/fork.h"
 #include "core/ilock.h"
 #include "core/interrupt.h"
 #include "core/shutdown.h"
-
-enum { FREE, FILLING, FULL };
-
-typedef struct note {
-    _Atomic uint32_t state;
-    int code, pid; /* written while FILLING, read while FULL */
-    unsigned int uid;
-} note;
+#include "signal/note.h"
 
 typedef struct entry {
     weft_signal_fn *handler; /* NULL: what was found is installed */
     void *arg;
-    struct sigaction found; /* before the first weft_signal_set */
 } entry;
 
-static note notes[WEFT_SIGNALS];
 static entry entries[WEFT_SIGNALS]; /* guarded by lock */
 static weft_ilock lock;
-static _Atomic uint32_t inside; /* C-level handlers that run now */
 
-/* ---- in the signal ----------------------------------------------------------------------------
+/* ---- running them -----------------------------------------------------------------------------
  */
-
-/* The machine itself sent it: the instruction would be repeated for ever, were it noted only. */
-static bool is_fault(int signum, const siginfo_t *info)
-{
-    bool may_be = signum == SIGSEGV || signum == SIGBUS || signum == SIGILL || signum == SIGFPE;
-    return may_be && info->si_code > 0;
-}
-
-/* Whether the words for the sender mean one. */
-static bool has_sender(const siginfo_t *info)
-{
-#if defined(SI_TKILL)
-    if (info->si_code == SI_TKILL) /* pthread_kill, raise */
-        return true;
-#endif
-    return info->si_code == SI_USER || info->si_code == SI_QUEUE ||
-           (info->si_signo == SIGCHLD && info->si_code > 0);
-}
-
-static void fill(note *slot, const siginfo_t *info)
-{
-    bool sent = has_sender(info);
-    slot->code = info->si_code;
-    slot->pid = sent ? (int)info->si_pid : 0;
-    slot->uid = sent ? (unsigned int)info->si_uid : 0;
-}
-
-static void handle(int signum, siginfo_t *info, void *context)
-{
-    (void)context;
-    if (is_fault(signum, info)) {
-        (void)sigaction(signum, &entries[signum].found, NULL);
-        return;
-    }
-    /* seq_cst: shutdown restores the disposition, then waits for this to be 0 */
-    atomic_fetch_add(&inside, 1);
-    uint32_t free = FREE;
-    if (atomic_compare_exchange_strong(&notes[signum].state, &free, FILLING)) {
-        fill(&notes[signum], info);
-        atomic_store(&notes[signum].state, FULL);
-    }
-    weft_interrupt_post(); /* preserves errno */
-    atomic_fetch_sub(&inside, 1);
-}
-
-/* ---- on the main thread -----------------------------------------------------------------------
- */
-
-static bool take(int signum, weft_signal_info *info)
-{
-    note *slot = &notes[signum];
-    if (atomic_load(&slot->state) != FULL)
-        return false;
-    *info = (weft_signal_info){
-        .signum = signum, .code = slot->code, .pid = slot->pid, .uid = slot->uid};
-    /* seq_cst exchange: of two coroutines, or of this and a fork, one gets it */
-    return atomic_exchange(&slot->state, FREE) == FULL;
-}
 
 static void drop(int signum)
 {
-    uint32_t full = FULL;
-    atomic_compare_exchange_strong(&notes[signum].state, &full, FREE);
+    weft_signal_info info;
+    (void)weft_signal_take(signum, &info);
 }
 
 static bool is_ready_made(weft_signal_fn *handler)
@@ -117,33 +38,34 @@ static bool is_ready_made(weft_signal_fn *handler)
     return handler == weft_signal_default || handler == weft_signal_ignore;
 }
 
-/* Whether a number above is noted; the walk takes those anyway, unless this handler waits. */
-static bool more_above(int signum)
+/* What is installed for a signal, where it is a function of the user's to be called. */
+static bool find_handler(int signum, entry *found)
 {
-    while (++signum < WEFT_SIGNALS) {
-        if (atomic_load(&notes[signum].state) == FULL)
-            return true;
-    }
-    return false;
+    weft_ilock_acquire(&lock);
+    *found = entries[signum];
+    weft_ilock_release(&lock);
+    return found->handler != NULL && !is_ready_made(found->handler);
 }
 
 /* weft_interrupt.run: until nothing is noted, or a handler has failed; the others are then run by
  * the next wait. */
 static int run(void)
 {
-    for (int signum = 1; signum < WEFT_SIGNALS; signum++) {
-        weft_signal_info info;
-        if (!take(signum, &info))
+    weft_signal_info info;
+    entry found;
+    weft_signal_tell_wakeup_failure();
+    for (int signum = 0; (signum = weft_signal_next_noted(signum)) > 0;) {
+        if (!weft_signal_take(signum, &info) || !find_handler(signum, &found))
             continue;
-        weft_ilock_acquire(&lock);
-        entry found = entries[signum];
-        weft_ilock_release(&lock);
-        if (found.handler == NULL || is_ready_made(found.handler))
-            continue;
-        if (more_above(signum))
-            atomic_store(&weft_interrupt_pending, 1); /* a loop goes on with them meanwhile */
+        /* those below are no business of this walk; those above would be, but for a handler that
+         * waits: a loop goes on with them meanwhile */
+        if (weft_signal_next_noted(signum) > 0)
+            atomic_store(&weft_interrupt_pending, 1);
         weft_error_constant(0, NULL);
         int code = found.handler(&info, found.arg);
+        /* on top of a wait, the code ends it */
+        if (code >= 0 || weft_runner_self() != NULL)
+            weft_signal_end_pauses();
         if (code < 0) {
             if (weft_error_message_of(code) == NULL)
                 weft_error(code, "handler of %s: %s", weft_signal_label(signum),
@@ -155,34 +77,93 @@ static int run(void)
     return 0;
 }
 
-/* ---- installing -------------------------------------------------------------------------------
+/* ---- the system's table -----------------------------------------------------------------------
  */
-
-const char *weft_signal_label(int signum)
-{
-    const char *name = weft_signal_name(signum);
-    return name != NULL ? name : "a signal";
-}
 
 static bool is_ours(const struct sigaction *action)
 {
-    return (action->sa_flags & SA_SIGINFO) != 0 && action->sa_sigaction == handle;
+    return (action->sa_flags & SA_SIGINFO) != 0 && action->sa_sigaction == weft_signal_note;
 }
 
-static int check_number(int signum, const char *what)
+static bool has_handler(const struct sigaction *action, void (*handler)(int))
 {
-    return signum > 0 && signum < WEFT_SIGNALS
-               ? 0
-               : weft_error(-EINVAL, "%s: there is no signal %d", what, signum);
+    return (action->sa_flags & SA_SIGINFO) == 0 && action->sa_handler == handler;
 }
 
-static int check_main(const char *what)
+/* What the system is to do for a handler; a chained function finds its mask and flags in force. */
+static struct sigaction action_for(int signum, weft_signal_fn *handler, bool chained)
 {
-    int r = weft_interrupt_become_main();
-    if (r == -EPERM)
-        return weft_error(r, "%s: only the main thread may", what);
-    return r < 0 ? weft_error(r, "%s: %s", what, weft_strerror(r)) : 0;
+    const struct sigaction *found = &weft_signal_slots[signum].found;
+    struct sigaction action = {.sa_flags = SA_RESTART};
+    (void)sigemptyset(&action.sa_mask);
+    if (handler == weft_signal_default) {
+        action.sa_handler = SIG_DFL;
+    } else if (handler == weft_signal_ignore) {
+        action.sa_handler = SIG_IGN;
+    } else {
+        action.sa_sigaction = weft_signal_note;
+        /* on the host's alternate stack, if it has given this thread one */
+        action.sa_flags |= SA_SIGINFO | SA_ONSTACK;
+    }
+    if (chained) {
+        action.sa_mask = found->sa_mask;
+        action.sa_flags = SA_SIGINFO | (found->sa_flags & (int)~(unsigned int)SA_RESETHAND);
+    }
+    return action;
 }
+
+/* Lock held. */
+static int install(int signum, weft_signal_fn *handler, bool chained)
+{
+    weft_signal_slot *slot = &weft_signal_slots[signum];
+    struct sigaction before;
+    if (sigaction(signum, NULL, &before) < 0)
+        return -errno;
+    bool first = entries[signum].handler == NULL, active = atomic_load(&slot->active);
+    if (first) {
+        slot->found = before;
+        atomic_store(&slot->spent, false);
+    }
+    chained = chained && !is_ready_made(handler) && !has_handler(&slot->found, SIG_DFL) &&
+              !has_handler(&slot->found, SIG_IGN);
+    struct sigaction action = action_for(signum, handler, chained);
+    bool was_chained = atomic_exchange(&slot->chained, chained);
+    atomic_store(&slot->active, !is_ready_made(handler));
+    if (sigaction(signum, &action, NULL) == 0)
+        return 0;
+    int r = -errno;
+    atomic_store(&slot->active, active);
+    atomic_store(&slot->chained, was_chained);
+    return r;
+}
+
+/* Puts back what was found, unless somebody has replaced what weft had put there. Lock held. */
+static int uninstall(int signum)
+{
+    weft_signal_slot *slot = &weft_signal_slots[signum];
+    weft_signal_fn *handler = entries[signum].handler;
+    struct sigaction now;
+    if (handler == NULL)
+        return 0;
+    entries[signum] = (entry){0};
+    bool as_set = sigaction(signum, NULL, &now) == 0 &&
+                  (handler == weft_signal_default  ? has_handler(&now, SIG_DFL)
+                   : handler == weft_signal_ignore ? has_handler(&now, SIG_IGN)
+                                                   : is_ours(&now));
+    int r = 0;
+    if (as_set && atomic_load(&slot->spent)) {
+        struct sigaction action = {.sa_handler = SIG_DFL};
+        (void)sigemptyset(&action.sa_mask);
+        r = sigaction(signum, &action, NULL);
+    } else if (as_set) {
+        r = sigaction(signum, &slot->found, NULL);
+    }
+    atomic_store(&slot->active, false);
+    return r < 0 ? -errno : 0;
+}
+
+/* ---- the end of weft, and forks ---------------------------------------------------------------
+ */
 
 static void before_fork(void)
 {
@@ -194,32 +175,25 @@ static void after_fork(void)
     weft_ilock_release(&lock);
 }
 
-/* What came for the parent is not the child's. */
 static void after_fork_child(void)
 {
-    for (int signum = 1; signum < WEFT_SIGNALS; signum++)
-        atomic_store(&notes[signum].state, FREE); /* also what another thread was filling */
-    atomic_store(&inside, 0);
+    weft_signal_forget_notes();
     weft_ilock_release(&lock);
 }
 
 static int restore_all(weft_instant deadline)
 {
     weft_ilock_acquire(&lock);
-    for (int signum = 1; signum < WEFT_SIGNALS; signum++) {
-        if (entries[signum].handler != NULL)
-            (void)sigaction(signum, &entries[signum].found, NULL);
-        entries[signum].handler = NULL;
-    }
+    for (int signum = 1; signum < WEFT_SIGNALS; signum++)
+        (void)uninstall(signum);
     weft_ilock_release(&lock);
+    atomic_store(&weft_signal_wakeup_fd, -1);
     /* a thread of the host's may still be in the C-level handler, on its way to memory that goes */
-    while (atomic_load(&inside) > 0) {
-        if (deadline <= weft_instant_now())
-            return weft_error(-ETIMEDOUT, "shut down: a signal is being delivered");
-        sched_yield();
-    }
+    if (weft_signal_wait_for_notes(deadline) < 0)
+        return weft_error(-ETIMEDOUT, "shut down: a signal is being delivered");
     for (int signum = 1; signum < WEFT_SIGNALS; signum++)
         drop(signum);
+    atomic_store(&weft_signal_wakeup_code, 0);
     return 0;
 }
 
@@ -238,43 +212,40 @@ static void register_hooks(void)
     weft_shutdown_register(&shutdown_step);
 }
 
-static int install(int signum, weft_signal_fn *handler)
+/* ---- installing -------------------------------------------------------------------------------
+ */
+
+int weft_signal_check_number(int signum, const char *what)
 {
-    struct sigaction action = {.sa_flags = SA_RESTART}, before;
-    (void)sigemptyset(&action.sa_mask);
-    if (handler == weft_signal_default) {
-        action.sa_handler = SIG_DFL;
-    } else if (handler == weft_signal_ignore) {
-        action.sa_handler = SIG_IGN;
-    } else {
-        /* on the host's alternate stack, if it has given this thread one */
-        action.sa_flags |= SA_SIGINFO | SA_ONSTACK;
-        action.sa_sigaction = handle;
-    }
-    if (entries[signum].handler == NULL) {
-        if (sigaction(signum, NULL, &before) < 0)
-            return -errno;
-        entries[signum].found = before;
-    }
-    return sigaction(signum, &action, NULL) < 0 ? -errno : 0;
+    return signum > 0 && signum < WEFT_SIGNALS
+               ? 0
+               : weft_error(-EINVAL, "%s: there is no signal %d", what, signum);
 }
 
-int weft_signal_set(int signum, weft_signal_fn *handler, void *arg)
+int weft_signal_check_main(const char *what)
 {
-    int r = check_number(signum, "set a signal's handler");
+    int r = weft_interrupt_become_main();
+    if (r == -EPERM)
+        return weft_error(r, "%s: only the main thread may", what);
+    if (r < 0)
+        return weft_error(r, "%s: %s", what, weft_strerror(r));
+    register_hooks();
+    return 0;
+}
+
+static int set(int signum, weft_signal_fn *handler, void *arg, bool chained)
+{
+    int r = weft_signal_check_number(signum, "set a signal's handler");
     if (r == 0 && handler == NULL)
         r = weft_error(-EINVAL, "set the handler of %s: it is NULL", weft_signal_label(signum));
     if (r == 0)
-        r = check_main("set a signal's handler");
+        r = weft_signal_check_main("set a signal's handler");
     if (r < 0)
         return r;
-    register_hooks();
     weft_ilock_acquire(&lock);
-    r = install(signum, handler);
-    if (r == 0) {
-        entries[signum].handler = handler;
-        entries[signum].arg = arg;
-    }
+    r = install(signum, handler, chained);
+    if (r == 0)
+        entries[signum] = (entry){handler, arg};
     weft_ilock_release(&lock);
     if (r < 0)
         return weft_error(r, "set the handler of %s (%d): %s", weft_signal_label(signum), signum,
@@ -284,25 +255,33 @@ int weft_signal_set(int signum, weft_signal_fn *handler, void *arg)
     return 0;
 }
 
+int weft_signal_set(int signum, weft_signal_fn *handler, void *arg)
+{
+    return set(signum, handler, arg, false);
+}
+
+int weft_signal_set_chained(int signum, weft_signal_fn *handler, void *arg)
+{
+    return set(signum, handler, arg, true);
+}
+
 int weft_signal_get(int signum, weft_signal_fn **handler, void **arg)
 {
     struct sigaction action;
-    int r = check_number(signum, "get a signal's handler");
+    int r = weft_signal_check_number(signum, "get a signal's handler");
     if (r < 0)
         return r;
     if (sigaction(signum, NULL, &action) < 0)
-        return weft_error(-errno, "get the handler of signal %d: %s", signum,
-                          weft_strerror(-errno));
+        return weft_error(-errno, "get the handler of %s (%d): %s", weft_signal_label(signum),
+                          signum, weft_strerror(-errno));
     entry found = {0};
     if (is_ours(&action)) {
-        weft_ilock_acquire(&lock);
-        found = entries[signum];
-        weft_ilock_release(&lock);
+        (void)find_handler(signum, &found);
         r = WEFT_SIGNAL_HANDLED;
-    } else if ((action.sa_flags & SA_SIGINFO) == 0 && action.sa_handler == SIG_DFL) {
+    } else if (has_handler(&action, SIG_DFL)) {
         found.handler = weft_signal_default;
         r = WEFT_SIGNAL_DEFAULT;
-    } else if ((action.sa_flags & SA_SIGINFO) == 0 && action.sa_handler == SIG_IGN) {
+    } else if (has_handler(&action, SIG_IGN)) {
         found.handler = weft_signal_ignore;
         r = WEFT_SIGNAL_IGNORED;
     } else {
@@ -317,21 +296,41 @@ int weft_signal_get(int signum, weft_signal_fn **handler, void **arg)
 
 int weft_signal_restore(int signum)
 {
-    int r = check_number(signum, "restore a signal's handler");
+    int r = weft_signal_check_number(signum, "restore a signal's handler");
     if (r == 0)
-        r = check_main("restore a signal's handler");
+        r = weft_signal_check_main("restore a signal's handler");
     if (r < 0)
         return r;
     weft_ilock_acquire(&lock);
-    if (entries[signum].handler != NULL)
-        r = sigaction(signum, &entries[signum].found, NULL) < 0 ? -errno : 0;
-    entries[signum].handler = NULL;
+    r = uninstall(signum);
     weft_ilock_release(&lock);
     drop(signum);
     return r < 0 ? weft_error(r, "restore %s: %s", weft_signal_label(signum), weft_strerror(r)) : 0;
 }
 
-/* ---- ready-made handlers, and running them ----------------------------------------------------
+int weft_signal_siginterrupt(int signum, weft_siginterrupt mode)
+{
+    struct sigaction action;
+    int r = weft_signal_check_number(signum, "let a signal interrupt");
+    if (r < 0)
+        return r;
+    weft_ilock_acquire(&lock);
+    r = sigaction(signum, NULL, &action) < 0 ? -errno : 0;
+    if (r == 0 && is_ours(&action)) {
+        action.sa_flags &= ~SA_RESTART;
+        action.sa_flags |= mode == WEFT_SIGINTERRUPT_OFF ? SA_RESTART : 0;
+        r = sigaction(signum, &action, NULL) < 0 ? -errno : 0;
+    } else if (r == 0 && !has_handler(&action, SIG_DFL) && !has_handler(&action, SIG_IGN)) {
+        r = -EPERM;
+    }
+    weft_ilock_release(&lock);
+    if (r < 0)
+        return weft_error(r, "let %s interrupt: %s", weft_signal_label(signum),
+                          r == -EPERM ? "somebody else's handler is installed" : weft_strerror(r));
+    return 0;
+}
+
+/* ---- ready-made handlers ----------------------------------------------------------------------
  */
 
 int weft_signal_default(const weft_signal_info *info, void *arg)
@@ -353,27 +352,4 @@ int weft_signal_interrupt(const weft_signal_info *info, void *arg)
     (void)arg;
     return weft_error(WEFT_EINTERRUPTED, "interrupted by %s",
                       weft_signal_label(info != NULL ? info->signum : SIGINT));
-}
-
-int weft_signal_check(void)
-{
-    return weft_interrupt_check();
-}
-
-int weft_signal_raise(int signum)
-{
-    int r = check_number(signum, "raise a signal");
-    if (r < 0)
-        return r;
-    sigset_t mask;
-    /* a coroutine that is a thread of the system's blocks all: there the process gets it */
-    bool blocked = pthread_sigmask(SIG_SETMASK, NULL, &mask) == 0 && sigismember(&mask, signum) > 0;
-    weft_context *self = weft_context_current;
-    if (blocked && self != NULL && self->coroutine)
-        r = kill(getpid(), signum) < 0 ? -errno : 0;
-    else
-        r = raise(signum) != 0 ? -errno : 0;
-    if (r < 0)
-        return weft_error(r, "raise signal %d: %s", signum, weft_strerror(r));
-    return weft_interrupt_check();
 }

@@ -21,6 +21,7 @@
 #include <limits.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include "core/clock.h"
@@ -33,15 +34,16 @@
 #include "platform/firstthread.h"
 #include "platform/threadname.h"
 
-enum { STARTED, JOINING, GONE }; /* of the OS thread */
+enum { CREATED, STARTED, JOINING, GONE }; /* of the OS thread; CREATED: its id is not known yet */
 
 struct weft_thread {
     weft_job job;      /* first */
     pthread_t pthread; /* written by the thread before it does anything else */
     bool daemon;
-    bool foreign;          /* not started by weft: nothing to join */
-    _Atomic uint32_t exit; /* STARTED ... */
-    weft_link link;        /* in `threads` */
+    bool foreign; /* not started by weft: nothing to join */
+    /* CREATED ...; from STARTED to JOINING under the handle's lock, under which it is signalled */
+    _Atomic uint32_t exit;
+    weft_link link; /* in `threads` */
     _Alignas(16) unsigned char inside[];
 };
 
@@ -158,10 +160,14 @@ static void free_thread(weft_thread *thread)
 /* The job is done: waits for the OS thread's exit. */
 static void wait_gone(weft_thread *thread)
 {
-    uint32_t state = STARTED;
     if (thread->foreign)
         return;
-    if (atomic_compare_exchange_strong(&thread->exit, &state, JOINING)) {
+    weft_ilock_acquire(&thread->job.handle.lock);
+    bool mine = atomic_load(&thread->exit) == STARTED;
+    if (mine)
+        atomic_store(&thread->exit, JOINING);
+    weft_ilock_release(&thread->job.handle.lock);
+    if (mine) {
         (void)pthread_join(thread->pthread, NULL);
         atomic_store(&thread->exit, GONE);
         atomic_fetch_sub(&unjoined, 1);
@@ -192,6 +198,21 @@ static weft_job *job_of(weft_handle *handle)
     return &thread_of(handle)->job;
 }
 
+/* A pthread's id may be used until it is joined, or, of a thread of somebody else's, until it ends:
+ * the lock holds up both. */
+static int send_signal(weft_handle *handle, int signum)
+{
+    weft_thread *thread = thread_of(handle);
+    while (atomic_load(&thread->exit) == CREATED)
+        (void)sched_yield();
+    weft_ilock_acquire(&handle->lock);
+    bool there =
+        thread->foreign ? thread->job.context != NULL : atomic_load(&thread->exit) == STARTED;
+    int r = there && !weft_handle_done(handle) ? -pthread_kill(thread->pthread, signum) : -ESRCH;
+    weft_ilock_release(&handle->lock);
+    return r;
+}
+
 static const weft_kind thread_kind = {
     .name = "thread",
     .prefix = "Thread",
@@ -200,6 +221,7 @@ static const weft_kind thread_kind = {
     .finalize = finalize,
     .job = job_of,
     .cancel = weft_job_cancel,
+    .send_signal = send_signal,
 };
 
 /* ---- The start --------------------------------------------------------------------------------
@@ -209,6 +231,7 @@ static void *entry(void *arg)
 {
     weft_thread *thread = arg;
     thread->pthread = pthread_self();
+    atomic_store_explicit(&thread->exit, STARTED, memory_order_release); /* the id is known */
     weft_context *self = weft_context_self(); /* NULL: no memory, which becomes the outcome */
     if (self != NULL)
         self->thread = thread;
@@ -262,7 +285,7 @@ static weft_thread *new_thread(weft_fn *fn, const void *arg, size_t arg_size, in
     }
     thread->daemon = thread->foreign = false;
     thread->link = (weft_link){0};
-    atomic_init(&thread->exit, STARTED);
+    atomic_init(&thread->exit, CREATED);
     return thread;
 }
 
@@ -376,6 +399,7 @@ static weft_thread *new_foreign(weft_context *context)
         return NULL;
     thread->foreign = true;
     thread->pthread = pthread_self();
+    atomic_store(&thread->exit, STARTED);
     /* A thread of somebody else's is not waited for at the end. */
     thread->daemon = !is_main();
     if (!thread->daemon && weft_handle_rename(&thread->job.handle, "MainThread") < 0) {

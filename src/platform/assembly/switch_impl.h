@@ -32,6 +32,9 @@ typedef struct weft_switch_exceptions {
     unsigned int uncaught;
 } weft_switch_exceptions;
 
+/* Whether each stack is a thread of the system, with a mask of its own. */
+enum { WEFT_SWITCH_IS_THREAD = 0 };
+
 typedef struct weft_switch_impl {
     void *sp;                          /* of the parked frame; NULL: never started */
     weft_switch_exceptions *live;      /* the carrying thread's; NULL: there is no C++ here */

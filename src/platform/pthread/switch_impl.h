@@ -8,6 +8,9 @@
 #include <pthread.h>
 #include <stdbool.h>
 
+/* Whether each stack is a thread of the system, with a mask of its own. */
+enum { WEFT_SWITCH_IS_THREAD = 1 };
+
 typedef struct weft_switch_impl {
     bool ready;           /* lock and condition are initialised */
     bool has_thread;      /* a pthread of its own stands behind it */
