@@ -27,14 +27,16 @@ struct weft_thread;
 /* A scope of weft_timeout_begin. */
 typedef struct weft_scope {
     weft_instant deadline;
-    bool fired; /* it has ended a wait */
-    bool asked; /* a cancel had been asked for before it was opened */
+    uint32_t fired; /* it has ended a wait, as part of that firing of the context's; 0: not yet */
+    bool asked;     /* a cancel had been asked for before it was opened */
 } weft_scope;
 
 enum { WEFT_SCOPES_INLINE = 2 };
 
 typedef struct weft_scopes {
     weft_instant nearest; /* of those that have not fired; WEFT_INSTANT_NEVER: none */
+    uint32_t firings;
+    bool fired_last;      /* the last wait that ended with -ECANCELED was ended by a scope */
     uint32_t count, room; /* room > WEFT_SCOPES_INLINE: `many` is used */
     weft_scope few[WEFT_SCOPES_INLINE];
     weft_scope *many; /* owned */

@@ -21,7 +21,7 @@ static void find_nearest(weft_scopes *scopes)
     weft_scope *all = scopes_of(scopes);
     scopes->nearest = WEFT_INSTANT_NEVER;
     for (uint32_t i = 0; i < scopes->count; i++) {
-        if (!all[i].fired)
+        if (all[i].fired == 0)
             scopes->nearest = weft_instant_min(scopes->nearest, all[i].deadline);
     }
 }
@@ -87,7 +87,7 @@ int weft_timeout_reschedule(int scope, double seconds)
     weft_scope *found = find_scope(self, scope);
     if (found == NULL)
         return -EINVAL;
-    if (found->fired)
+    if (found->fired != 0)
         return weft_error(WEFT_EINVALID_STATE, "timeout scope %d: its time was up already", scope);
     int r = scope_deadline(seconds, &found->deadline);
     if (r == 0)
@@ -110,7 +110,7 @@ int weft_timeout_end(int scope, int r)
     if (found == NULL)
         return -EINVAL;
     /* a cancel that came inside the scope is not the scope's own: it goes on */
-    bool fired = found->fired && (found->asked || !asked(self));
+    bool fired = found->fired != 0 && (found->asked || !asked(self));
     weft_scope_pop(self, (uint32_t)scope);
     return fired && r == -ECANCELED ? weft_error_timed_out() : r;
 }
@@ -120,10 +120,23 @@ int weft_scope_fire(weft_context *self)
     weft_scopes *scopes = &self->scopes;
     weft_scope *all = scopes_of(scopes);
     weft_instant due = scopes->nearest;
+    scopes->firings += scopes->firings == UINT32_MAX ? 2 : 1;
+    scopes->fired_last = true;
     for (uint32_t i = 0; i < scopes->count; i++) {
-        if (all[i].deadline <= due)
-            all[i].fired = true;
+        if (all[i].fired == 0 && all[i].deadline <= due)
+            all[i].fired = scopes->firings;
     }
     find_nearest(scopes);
     return weft_error_constant(-ECANCELED, "the time of the timeout scope is up");
+}
+
+void weft_scope_fire_again(weft_context *self)
+{
+    weft_scopes *scopes = &self->scopes;
+    weft_scope *all = scopes_of(scopes);
+    for (uint32_t i = 0; i < scopes->count; i++) {
+        if (all[i].fired == scopes->firings)
+            all[i].fired = 0;
+    }
+    find_nearest(scopes);
 }

@@ -11,6 +11,9 @@
  * and returns -ECANCELED. */
 int weft_scope_fire(weft_context *self);
 
+/* The scopes that fired last end the next wait too. */
+void weft_scope_fire_again(weft_context *self);
+
 /* Ends the scopes that are open beyond the first `count`. */
 void weft_scope_pop(weft_context *self, uint32_t count);
 

@@ -150,7 +150,21 @@ int weft_wait_cancelled(weft_context *self)
     /* relaxed: what the canceller did before is no message to this context */
     atomic_fetch_and_explicit(&self->cancel, ~(uint32_t)WEFT_CANCEL_PENDING, memory_order_relaxed);
     weft_ilock_release(&self->canceller);
+    self->scopes.fired_last = false;
     return weft_error_cancelled();
+}
+
+void weft_wait_defer(int r)
+{
+    weft_context *self = weft_context_current;
+    if (r == -ETIMEDOUT || self == NULL)
+        return;
+    if (r != -ECANCELED)
+        self->handler_code = r;
+    else if (self->scopes.fired_last)
+        weft_scope_fire_again(self);
+    else /* relaxed: it is this context's own */
+        atomic_fetch_or_explicit(&self->cancel, WEFT_CANCEL_PENDING, memory_order_relaxed);
 }
 
 bool weft_wait_retract(weft_context *self)

@@ -113,6 +113,10 @@ bool weft_wait_retract(weft_context *self);
 /* Delivers the pending cancel: clears it, records the message, returns -ECANCELED. */
 int weft_wait_cancelled(weft_context *self);
 
+/* For calls that had done a part of their work when a wait of theirs failed with r, and tell the
+ * part: what ended the wait (a cancel, a scope, a handler) ends the next one too. */
+void weft_wait_defer(int r);
+
 /* Under the queue's lock, after unlinking. True: this caller won; *wake is to be delivered after
  * the lock is left. */
 bool weft_wait_notify(weft_waiter *waiter, weft_wake *wake);

@@ -257,6 +257,8 @@ static slot *first_item(shared_queue *queue, uint32_t head)
 typedef struct target {
     void *data;
     size_t room;
+    size_t least;   /* smaller ones do not fit either ... */
+    bool empty_too; /* ... but the empty one, if this is set */
     weft_bytes *bytes;
     size_t size; /* of the item */
     void *block; /* to be emptied when the lock has been left */
@@ -266,7 +268,8 @@ typedef struct target {
 static int copy_out(const slot *from_slot, target *to)
 {
     to->size = from_slot->size;
-    if (to->bytes == NULL && to->size > to->room)
+    bool small = to->size < to->least && (to->size > 0 || !to->empty_too);
+    if (to->bytes == NULL && (to->size > to->room || small))
         return -EMSGSIZE;
     if (to->bytes != NULL && to->size > 0 && (to->data = weft_alloc(to->size + 1)) == NULL)
         return -ENOMEM;
@@ -292,6 +295,17 @@ static int try_take(shared_queue *queue, target *to, uint32_t *seen)
     return r;
 }
 
+/* What follows when the lock has been left. Returns the size. */
+static int finish_take(shared_queue *queue, const target *to)
+{
+    if (to->block != NULL) {
+        memcpy(to->data, to->block, to->size);
+        weft_arena_free(to->block);
+    }
+    wake_if_asleep(&queue->putters_sleep, &queue->head);
+    return (int)to->size;
+}
+
 static int take_item(shared_queue *queue, target *to, weft_instant deadline)
 {
     uint32_t seen;
@@ -312,12 +326,27 @@ static int take_item(shared_queue *queue, target *to, weft_instant deadline)
                           to->room);
     if (r < 0)
         return weft_error(r, "get: no memory for %zu bytes", to->size);
-    if (to->block != NULL) {
-        memcpy(to->data, to->block, to->size);
-        weft_arena_free(to->block);
+    return finish_take(queue, to);
+}
+
+/* After the first, only items of that size that are there already. */
+static int get_many(weft_queue *handle, void *items, size_t item_size, size_t room,
+                    weft_instant deadline)
+{
+    shared_queue *queue = from(handle);
+    target to = {.data = items, .room = item_size, .least = item_size, .empty_too = true};
+    uint32_t seen;
+    int done = 1, r = take_item(queue, &to, deadline);
+    if (r <= 0)
+        return r;
+    for (; (size_t)done < room; done++) {
+        to = (target){.data = (char *)items + (size_t)done * item_size};
+        to.room = to.least = item_size;
+        if (try_take(queue, &to, &seen) != 0)
+            break;
+        finish_take(queue, &to);
     }
-    wake_if_asleep(&queue->putters_sleep, &queue->head);
-    return (int)to->size;
+    return done;
 }
 
 static int get(weft_queue *handle, void *item, size_t room, weft_instant deadline)
@@ -350,6 +379,16 @@ static int qsize(weft_queue *handle)
     shared_queue *queue = from(handle);
     uint32_t head = load(&queue->head);
     return (int)held(load(&queue->tail), head);
+}
+
+static void facts(weft_queue *handle, weft_queue_facts *told)
+{
+    shared_queue *queue = from(handle);
+    uint32_t done = load(&queue->done);
+    told->count = (size_t)qsize(handle);
+    told->unfinished = held(load(&queue->tail), done);
+    told->maxsize = queue->maxsize < COUNT / 2 ? queue->maxsize : 0;
+    told->closed = load(&queue->state) != OPEN;
 }
 
 static int task_done(weft_queue *handle)
@@ -524,7 +563,8 @@ const weft_shared_queue_methods weft_shared_queue = {
     .put = put,
     .get = get,
     .get_bytes = get_bytes,
-    .qsize = qsize,
+    .get_many = get_many,
+    .facts = facts,
     .task_done = task_done,
     .join = join,
     .shutdown = shutdown,

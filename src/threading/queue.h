@@ -13,6 +13,13 @@
 #include "core/handle.h"
 #include "platform/clock.h"
 
+/* What a queue tells of itself, at one moment. */
+typedef struct weft_queue_facts {
+    size_t count, unfinished;
+    size_t maxsize; /* 0: no limit */
+    bool closed;
+} weft_queue_facts;
+
 /* The handle has been checked, but not its arguments. As the public functions, each with its
  * message. */
 typedef struct weft_shared_queue_methods {
@@ -21,7 +28,9 @@ typedef struct weft_shared_queue_methods {
     int (*put)(weft_queue *queue, const void *item, size_t size, weft_instant deadline);
     int (*get)(weft_queue *queue, void *item, size_t room, weft_instant deadline);
     int (*get_bytes)(weft_queue *queue, weft_bytes *item, weft_instant deadline);
-    int (*qsize)(weft_queue *queue);
+    int (*get_many)(weft_queue *queue, void *items, size_t item_size, size_t room,
+                    weft_instant deadline);
+    void (*facts)(weft_queue *queue, weft_queue_facts *facts);
     int (*task_done)(weft_queue *queue);
     int (*join)(weft_queue *queue, weft_instant deadline);
     int (*shutdown)(weft_queue *queue, weft_shutdown_mode mode);

@@ -36,8 +36,8 @@ static size_t next_slots(const weft_ring *ring)
 
 void *weft_ring_block(const weft_ring *ring)
 {
-    size_t slots = next_slots(ring);
-    return slots <= SIZE_MAX / 2 / ring->stride ? weft_alloc(slots * ring->stride) : NULL;
+    size_t slots = next_slots(ring), each = ring->stride + ring->beside;
+    return slots <= SIZE_MAX / 2 / each ? weft_alloc(slots * each) : NULL;
 }
 
 void *weft_ring_grow(weft_ring *ring, void *block)
@@ -58,13 +58,16 @@ void *weft_ring_grow(weft_ring *ring, void *block)
     return old;
 }
 
+void weft_ring_empty(const weft_ring *ring, const weft_slot *slot)
+{
+    if (slot->size > ring->room)
+        weft_dealloc(slot->in.block);
+}
+
 void weft_ring_clear(weft_ring *ring)
 {
-    for (; ring->head != ring->tail; ring->head++) {
-        weft_slot *slot = weft_ring_slot(ring, ring->head);
-        if (slot->size > ring->room)
-            weft_dealloc(slot->in.block);
-    }
+    for (; ring->head != ring->tail; ring->head++)
+        weft_ring_empty(ring, weft_ring_slot(ring, ring->head));
     weft_dealloc(ring->slots);
     ring->slots = NULL;
 }

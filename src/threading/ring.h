@@ -26,6 +26,7 @@ typedef struct weft_ring {
     size_t mask;          /* number of slots - 1; the number is a power of two */
     size_t head, tail;    /* count up for ever; tail - head: items */
     size_t stride, room;
+    size_t beside; /* bytes for each slot that lie behind all slots, in the same block */
 } weft_ring;
 
 /* Where the item of that number is. */
@@ -44,6 +45,12 @@ static inline bool weft_ring_full(const weft_ring *ring)
     return ring->slots == NULL || weft_ring_count(ring) > ring->mask;
 }
 
+/* What lies behind the slots. */
+static inline void *weft_ring_beside(const weft_ring *ring)
+{
+    return ring->slots + (ring->mask + 1) * ring->stride;
+}
+
 static inline void weft_copy_item(void *to, const void *from, size_t size)
 {
     if (size == sizeof(void *))
@@ -57,11 +64,14 @@ int weft_ring_init(weft_ring *ring, size_t item_size);
 
 /* Twice the slots: the block for that, to be made without the lock (NULL: no memory) ... */
 void *weft_ring_block(const weft_ring *ring);
-/* ... and put in with it. Returns the old block, to be freed without. The ring has not grown since.
- */
+/* ... and put in with it, the items at its start; what lies beside the slots is the caller's.
+ * Returns the old block, to be freed without. The ring has not grown since. */
 void *weft_ring_grow(weft_ring *ring, void *block);
 
-/* Nobody uses it any more: frees all. */
+/* Frees the slot's block, if its item has one. */
+void weft_ring_empty(const weft_ring *ring, const weft_slot *slot);
+
+/* Nobody uses it any more: frees all, what the items from head to tail have too. */
 void weft_ring_clear(weft_ring *ring);
 
 #endif

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include <limits.h>
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -150,6 +151,53 @@ static void misuse_is_refused(void **state)
     assert_non_null(strstr(weft_error_message(), "source"));
     weft_release(source);
     assert_int_equal(weft_queue_open(NULL, NULL), -EINVAL);
+
+    queue = new_queue(0, 0);
+    assert_int_equal(weft_queue_put(queue, NULL, 3, WEFT_NOWAIT), -EINVAL);
+    assert_int_equal(weft_queue_get(queue, NULL, 3, WEFT_NOWAIT), -EINVAL);
+    assert_int_equal(weft_queue_get_bytes(queue, NULL, WEFT_NOWAIT), -EINVAL);
+    assert_int_equal(weft_queue_shutdown(queue, (weft_shutdown_mode)7), -EINVAL);
+    assert_int_equal(weft_queue_put(queue, "abc", (size_t)INT_MAX + 1, WEFT_NOWAIT), -EMSGSIZE);
+    assert_true(weft_queue_empty(queue));
+    weft_release(queue);
+    assert_int_equal(
+        weft_queue_open(&queue, &(weft_queue_options){.item_size = (size_t)INT_MAX + 1}), -EINVAL);
+    assert_null(queue);
+}
+
+static void it_tells_of_itself(void **state)
+{
+    (void)state;
+    weft_queue *queue = new_queue(2, sizeof(int)), *unbounded = new_queue(0, 0);
+    int n = 1;
+    assert_int_equal(weft_queue_maxsize(queue), 2);
+    assert_int_equal(weft_queue_maxsize(unbounded), 0);
+    assert_true(weft_queue_empty(queue));
+    assert_false(weft_queue_full(queue));
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(weft_queue_put(queue, WEFT_ARG(n), WEFT_NOWAIT), 0);
+    assert_int_equal(weft_queue_put(unbounded, WEFT_ARG(n), WEFT_NOWAIT), 0);
+    assert_false(weft_queue_empty(queue));
+    assert_true(weft_queue_full(queue));
+    assert_false(weft_queue_full(unbounded));
+    assert_int_equal(weft_queue_qsize(queue), 2);
+    assert_int_equal(weft_queue_get(queue, WEFT_OUT(n), WEFT_NOWAIT), sizeof(n));
+    assert_int_equal(weft_queue_qsize(queue), 1);
+    assert_int_equal(weft_queue_unfinished(queue), 2);
+    assert_int_equal(weft_queue_task_done(queue), 0);
+    assert_int_equal(weft_queue_unfinished(queue), 1);
+    assert_false(weft_queue_is_shutdown(queue));
+    assert_int_equal(weft_queue_shutdown(queue, WEFT_SHUTDOWN_DRAIN), 0);
+    assert_true(weft_queue_is_shutdown(queue));
+
+    assert_int_equal(weft_queue_qsize(NULL), -EINVAL);
+    assert_int_equal(weft_queue_unfinished(NULL), -EINVAL);
+    assert_int_equal(weft_queue_maxsize(NULL), -EINVAL);
+    assert_true(weft_queue_empty(NULL));
+    assert_false(weft_queue_full(NULL));
+    assert_false(weft_queue_is_shutdown(NULL));
+    weft_release(queue);
+    weft_release(unbounded);
 }
 
 typedef struct party {
@@ -457,6 +505,7 @@ int main(void)
         weft_test(an_item_that_does_not_fit_stays),
         weft_test(an_item_of_another_size_is_refused),
         weft_test(misuse_is_refused),
+        weft_test(it_tells_of_itself),
         weft_test(a_promised_item_is_not_taken_by_another),
         weft_test(a_cancelled_getter_leaves_the_item_in_its_place),
         weft_test(a_cancelled_putter_gives_its_room_to_the_next),

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * queue_state: the queue of one process, and the short ways through it. queue.c has the idea.
+ */
+#ifndef WEFT_THREADING_QUEUE_STATE_H
+#define WEFT_THREADING_QUEUE_STATE_H
+
+#include "core/fork.h"
+#include "core/ilock.h"
+#include "threading/queue.h"
+#include "threading/queue_order.h"
+
+enum { WEFT_QUEUE_OPEN, WEFT_QUEUE_DRAINING, WEFT_QUEUE_DROPPED }; /* closed */
+enum { WEFT_QUEUE_PROMISED, WEFT_QUEUE_CLOSED }; /* weft_waiter.tag: why it was notified */
+
+struct weft_queue {
+    weft_handle handle; /* first */
+    size_t maxsize;     /* SIZE_MAX: no limit */
+    size_t item_size;   /* 0: any */
+    /* all below: guarded by lock */
+    weft_ilock lock;
+    uint32_t closed;
+    weft_order order;
+    size_t items_promised, room_promised;
+    size_t unfinished;
+    weft_list getters, putters, observers, joiners;
+};
+
+extern const weft_kind weft_queue_kind;
+
+/* An item on its way in or out. */
+typedef struct weft_item {
+    void *data;   /* the caller's bytes or room */
+    size_t size;  /* of the item, or of the room */
+    size_t least; /* a get: smaller ones do not fit either, but the empty one */
+    void *block;  /* owned: bytes that do not fit a slot */
+} weft_item;
+
+/* Whether it is a queue of this process, and not shared by processes. */
+static inline bool weft_queue_is_own(const weft_queue *queue)
+{
+    return queue != NULL && queue->handle.kind == &weft_queue_kind &&
+           queue->handle.fork_generation == weft_fork_generation;
+}
+
+/* It is not: 0 when it is a shared one. Errors: -EINVAL, WEFT_EFORKED, with a message. */
+int weft_queue_check_shared(weft_queue *queue, const char *what);
+
+/* ---- Under the lock ---------------------------------------------------------------------------
+ */
+
+static inline size_t weft_queue_count(const weft_queue *queue)
+{
+    return weft_ring_count(&queue->order.ring);
+}
+
+static inline size_t weft_queue_free_items(const weft_queue *queue)
+{
+    return weft_queue_count(queue) - queue->items_promised;
+}
+
+static inline bool weft_queue_has_room(const weft_queue *queue)
+{
+    return weft_queue_count(queue) + queue->room_promised < queue->maxsize;
+}
+
+/* Whether a get would not wait. */
+static inline bool weft_queue_get_ready(const weft_queue *queue)
+{
+    return weft_queue_free_items(queue) > 0 || queue->closed != WEFT_QUEUE_OPEN;
+}
+
+/* Whether a put would not wait, nor need more slots. */
+static inline bool weft_queue_put_ready(const weft_queue *queue)
+{
+    return queue->closed == WEFT_QUEUE_OPEN && weft_queue_has_room(queue) &&
+           !weft_ring_full(&queue->order.ring);
+}
+
+/* There is a slot. */
+static inline void weft_queue_store(weft_queue *queue, const weft_item *put)
+{
+    weft_slot *slot = weft_order_add(&queue->order, put->data, put->size);
+    if (put->block == NULL)
+        weft_copy_item(slot->in.bytes, put->data, put->size);
+    else
+        slot->in.block = put->block;
+    queue->unfinished++;
+}
+
+/*
+ * Takes the next item out, if it fits. One that is larger than a slot goes out as its block.
+ * Errors: -EMSGSIZE, got->size is its size: it stays.
+ */
+static inline int weft_queue_take(weft_queue *queue, weft_item *got)
+{
+    const weft_slot *slot = weft_order_next(&queue->order);
+    size_t size = slot->size;
+    if (size > got->size || (size < got->least && size > 0)) {
+        got->size = size;
+        return -EMSGSIZE;
+    }
+    got->size = size;
+    if (size <= queue->order.ring.room)
+        weft_copy_item(got->data, slot->in.bytes, size);
+    else
+        got->block = slot->in.block;
+    weft_order_remove(&queue->order);
+    return 0;
+}
+
+/* ---- Leaving the lock -------------------------------------------------------------------------
+ */
+
+/* Everybody who can go on now is woken. */
+void weft_queue_serve(weft_queue *queue);
+
+/* After items came in, or a promise of one came back. */
+static inline void weft_queue_leave_with_item(weft_queue *queue)
+{
+    if (weft_list_empty(&queue->getters) && weft_list_empty(&queue->observers))
+        weft_ilock_release(&queue->lock);
+    else
+        weft_queue_serve(queue);
+}
+
+/* After room came free. */
+static inline void weft_queue_leave_with_room(weft_queue *queue)
+{
+    if (weft_list_empty(&queue->putters))
+        weft_ilock_release(&queue->lock);
+    else
+        weft_queue_serve(queue);
+}
+
+/*
+ * Parks in `waiters` until the promise that *promised counts (NULL: none is) is made. 0: it is.
+ * Errors: -ETIMEDOUT, -ECANCELED and others of a wait, WEFT_ESHUTDOWN: closed (without a message).
+ */
+int weft_queue_park(weft_queue *queue, weft_list *waiters, size_t *promised, weft_waiter *waiter,
+                    weft_instant deadline);
+
+/* Puts and gets that may wait. Errors: as the public functions', with their messages; but
+ * -EMSGSIZE. */
+int weft_queue_put_waiting(weft_queue *queue, const weft_item *put, weft_instant deadline);
+int weft_queue_get_waiting(weft_queue *queue, weft_item *got, weft_instant deadline);
+
+/* ---- Without the lock -------------------------------------------------------------------------
+ */
+
+/* The calls on one item, their arguments checked; put makes the block of a large one. */
+int weft_queue_put_item(weft_queue *queue, weft_item *put, double timeout);
+int weft_queue_get_item(weft_queue *queue, weft_item *got, double timeout);
+
+/* Whether the queue takes such an item. Errors: -EMSGSIZE, -EINVAL. */
+int weft_queue_check_item(const weft_queue *queue, const void *data, size_t size);
+
+int weft_queue_shut_down_error(void);
+
+#endif
