@@ -307,6 +307,58 @@ WEFT_API bool weft_event_is_set(const weft_event *event);
  */
 WEFT_API int weft_event_wait(weft_event *event, double timeout);
 
+/* ---- Barrier ----------------------------------------------------------------------------------
+ */
+
+/*
+ * A place where `parties` meet: all wait there until the last one has come. {.parties = 3}. Can be
+ * passed again and again.
+ */
+typedef struct weft_barrier {
+    uint32_t parties; /* > 0 */
+    uint32_t generation_;
+    weft_fn *action; /* NULL: none; run by the last one before the others go on */
+    void *arg;       /* what action gets */
+    weft_lock guard_;
+    uint32_t arrived_, next_, cycle_, acting_, state_, reserved_;
+    uint64_t broken_, free_[2];
+    unsigned char padding_[24 - 2 * sizeof(void *)];
+} weft_barrier;
+
+/*
+ * Waits until all have come, and returns the index of this one, from 0 to parties - 1: each is
+ * given once in a round. The last one runs the action first; a failure of it breaks the barrier and
+ * is what the last one returns. Whoever comes while the action runs waits for the next round. When
+ * time is up for one, -ETIMEDOUT for him and the barrier is broken for the others; a cancelled
+ * waiter leaves as if it had not come, or returns its index if all had come, and the cancel ends
+ * its next wait. In shared memory, a process that dies while it waits counts as one that has come,
+ * and one that dies in the action breaks the barrier. Can be cancelled.
+ * Errors: WEFT_EBROKEN_BARRIER, -ETIMEDOUT, -ECANCELED, -EINVAL (no parties, timeout is not a
+ * number), -ENOMEM, the action's own. Python: Barrier.wait
+ */
+WEFT_API int weft_barrier_wait(weft_barrier *barrier, double timeout);
+
+/*
+ * Breaks the barrier until it is reset: who waits and who comes gets WEFT_EBROKEN_BARRIER. Returns
+ * 0. Python: Barrier.abort
+ */
+WEFT_API int weft_barrier_abort(weft_barrier *barrier);
+
+/*
+ * Whole and empty again: who waits now gets WEFT_EBROKEN_BARRIER. Returns 0. Python: Barrier.reset
+ */
+WEFT_API int weft_barrier_reset(weft_barrier *barrier);
+
+/*
+ * How many wait for the others to come, at this moment. Python: Barrier.n_waiting
+ */
+WEFT_API size_t weft_barrier_n_waiting(const weft_barrier *barrier);
+
+/*
+ * Whether it is broken, at this moment. Python: Barrier.broken
+ */
+WEFT_API bool weft_barrier_broken(const weft_barrier *barrier);
+
 #ifdef __cplusplus
 }
 #endif
