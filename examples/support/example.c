@@ -51,3 +51,9 @@ void log_line(const char *level, const char *format, ...)
     if (write(STDERR_FILENO, line, (size_t)n) < 0)
         return;
 }
+
+void beside(char *path, size_t size, const char *program, const char *name)
+{
+    const char *slash = strrchr(program, '/');
+    snprintf(path, size, "%.*s%s", slash != NULL ? (int)(slash - program + 1) : 0, program, name);
+}
