@@ -15,7 +15,20 @@
 
 #include <pthread.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
+
+/* Seconds, bytes, numbers. */
+typedef struct weft_childexit_usage {
+    double user, system;
+    uint64_t max_rss;
+    uint64_t minor_faults, major_faults;
+    uint64_t blocks_in, blocks_out;
+    uint64_t voluntary_switches, involuntary_switches;
+} weft_childexit_usage;
+
+/* Whether the system tells what one child has used. */
+extern const bool weft_childexit_has_usage;
 
 typedef struct weft_childexit {
     pid_t pid;
@@ -24,6 +37,8 @@ typedef struct weft_childexit {
     bool reaped;
     bool status_lost; /* reaped by somebody else and not kept by the system */
     int status;       /* exit code, or minus the signal's number; valid once reaped and not lost */
+    weft_childexit_usage usage; /* as status, where weft_childexit_has_usage; zero where lost */
+    bool usage_known;
     void *impl;
 } weft_childexit;
 

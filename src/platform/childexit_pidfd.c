@@ -51,6 +51,8 @@ typedef struct pidfd_information {
 #define GET_INFORMATION  _IOWR(0xFF, 11, pidfd_information)
 #define INFORMATION_EXIT (UINT64_C(1) << 3)
 
+const bool weft_childexit_has_usage = true;
+
 typedef struct dropped {
     struct dropped *next;
     struct dropped **link; /* what points here */
@@ -65,25 +67,62 @@ static int list_set = -1;      /* the epoll set; -1: none, or not all of the lis
 
 /* ---- one child */
 
-/* 1: ended, *status set; 0: runs; WEFT_ESTATUS_LOST: not ours to wait for any more. */
-static int wait_for(pid_t pid, int fd, int *status)
+/* The kernel's struct rusage, whose times are longs whatever libc's are. */
+typedef struct kernel_usage {
+    long user[2], system[2]; /* seconds, microseconds */
+    long max_rss;            /* KiB */
+    long unused1[3];
+    long minor_faults, major_faults;
+    long unused2;
+    long blocks_in, blocks_out;
+    long unused3[3];
+    long voluntary_switches, involuntary_switches;
+} kernel_usage;
+
+static void tell_usage(weft_childexit_usage *usage, const kernel_usage *kernel)
 {
-    siginfo_t info;
-    int r;
+    *usage = (weft_childexit_usage){
+        .user = (double)kernel->user[0] + (double)kernel->user[1] / 1e6,
+        .system = (double)kernel->system[0] + (double)kernel->system[1] / 1e6,
+        .max_rss = (uint64_t)kernel->max_rss * 1024,
+        .minor_faults = (uint64_t)kernel->minor_faults,
+        .major_faults = (uint64_t)kernel->major_faults,
+        .blocks_in = (uint64_t)kernel->blocks_in,
+        .blocks_out = (uint64_t)kernel->blocks_out,
+        .voluntary_switches = (uint64_t)kernel->voluntary_switches,
+        .involuntary_switches = (uint64_t)kernel->involuntary_switches,
+    };
+}
+
+/* waitid(2), whose fifth argument libc hides. */
+static int ask(int type, int id, siginfo_t *info, kernel_usage *usage)
+{
+    long r;
 
     do {
-        info.si_pid = 0;
-        r = waitid((idtype_t)ID_IS_PIDFD, (id_t)fd, &info, WEXITED | WNOHANG);
+        info->si_pid = 0;
+        r = syscall(SYS_waitid, type, id, info, WEXITED | WNOHANG, usage);
     } while (r < 0 && errno == EINTR);
-    if (r < 0 && errno == EINVAL) { /* Linux 5.3 */
-        info.si_pid = 0;
-        r = waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG);
-    }
+    return (int)r;
+}
+
+/* 1: ended, *status and *usage (may be NULL) set; 0: runs; WEFT_ESTATUS_LOST: not ours to wait for
+ * any more. */
+static int wait_for(pid_t pid, int fd, int *status, weft_childexit_usage *usage)
+{
+    siginfo_t info;
+    kernel_usage kernel = {.max_rss = 0};
+
+    int r = ask(ID_IS_PIDFD, fd, &info, &kernel);
+    if (r < 0 && errno == EINVAL) /* Linux 5.3 */
+        r = ask(P_PID, pid, &info, &kernel);
     if (r < 0)
         return WEFT_ESTATUS_LOST;
     if (info.si_pid == 0)
         return 0;
     *status = info.si_code == CLD_EXITED ? info.si_status : -info.si_status;
+    if (usage != NULL)
+        tell_usage(usage, &kernel);
     return 1;
 }
 
@@ -121,7 +160,7 @@ static int ask_for(int fd, int *status)
 
 static int look(pid_t pid, int fd, int *status)
 {
-    int r = wait_for(pid, fd, status);
+    int r = wait_for(pid, fd, status, NULL);
     return r == WEFT_ESTATUS_LOST ? ask_for(fd, status) : r;
 }
 
@@ -173,7 +212,10 @@ int weft_childexit_reap(weft_childexit *child, int *status)
 
     (void)pthread_mutex_lock(&child->lock);
     if (!child->reaped) {
-        r = look(child->pid, child->fd, &child->status);
+        r = wait_for(child->pid, child->fd, &child->status, &child->usage);
+        child->usage_known = r > 0;
+        if (r == WEFT_ESTATUS_LOST)
+            r = ask_for(child->fd, &child->status);
         child->reaped = r != 0;
         child->status_lost = r < 0;
     }

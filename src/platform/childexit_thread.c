@@ -31,6 +31,8 @@ enum {
     STACK_SPARE = 64 * 1024, /* above the system's least, for sanitizers and cancellation */
 };
 
+const bool weft_childexit_has_usage = false; /* getrusage tells the sum of all children */
+
 typedef struct watch {
     pid_t pid;
     pthread_t thread;

@@ -6,9 +6,10 @@
  * marking no spawn of this library can take place. All modules make their descriptors here; those
  * that open(2) makes use O_CLOEXEC, which POSIX has.
  *
- * cloexec_atomic.c: pipe2, accept4, SOCK_CLOEXEC: born so.  cloexec_locked.c: one process-wide lock
- * around making and marking, which weft_spawn and weft_spawn_fork hold over their fork. (A fork
- * of the host's own, with an exec behind it, is not covered there: POSIX has no means for that.)
+ * cloexec_atomic.c: pipe2, accept4, SOCK_CLOEXEC, O_CLOEXEC: born so.  cloexec_locked.c: one
+ * process-wide lock around making and marking, which weft_spawn and weft_spawn_fork hold over their
+ * fork. (A fork of the host's own, with an exec behind it, is not covered there: POSIX has no means
+ * for that.)
  *
  * Functions return a negative errno on failure and leave the out values untouched. None returns
  * -EINTR.
@@ -39,8 +40,16 @@ int weft_cloexec_accept(int fd, struct sockaddr *address, socklen_t *size);
  * bytes received. Errors: -EAGAIN and those of recvmsg(2). */
 ssize_t weft_cloexec_recvmsg(int fd, struct msghdr *message, int flags);
 
+/* The master of a new terminal, which does not become this process's own. Errors: those of
+ * posix_openpt(3). */
+int weft_cloexec_openpt(void);
+
 /* A copy of fd with the lowest free number >= lowest. Errors: -EBADF, -EMFILE, -EINVAL. */
 int weft_cloexec_dup(int fd, int lowest);
+
+/* Moves a descriptor away from 0, 1 and 2, which belong to programs; *fd is at least 3 then. On
+ * failure it is as it was. Errors: -EMFILE. */
+int weft_cloexec_move_up(int *fd);
 
 /* Sets or clears O_NONBLOCK. Errors: -EBADF. */
 int weft_cloexec_set_nonblocking(int fd, bool nonblocking);

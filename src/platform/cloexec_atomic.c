@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 int weft_cloexec_pipe(int fds[2])
@@ -61,6 +62,12 @@ ssize_t weft_cloexec_recvmsg(int fd, struct msghdr *message, int flags)
         if (errno != EINTR)
             return -errno;
     }
+}
+
+int weft_cloexec_openpt(void)
+{
+    int fd = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+    return fd < 0 ? -errno : fd;
 }
 
 void weft_cloexec_before_fork(void) {}

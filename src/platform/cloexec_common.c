@@ -4,11 +4,24 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <unistd.h>
 
 int weft_cloexec_dup(int fd, int lowest)
 {
     int copy = fcntl(fd, F_DUPFD_CLOEXEC, lowest);
     return copy < 0 ? -errno : copy;
+}
+
+int weft_cloexec_move_up(int *fd)
+{
+    if (*fd > 2)
+        return 0;
+    int copy = weft_cloexec_dup(*fd, 3);
+    if (copy < 0)
+        return copy;
+    (void)close(*fd);
+    *fd = copy;
+    return 0;
 }
 
 int weft_cloexec_set_nonblocking(int fd, bool nonblocking)

@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -73,16 +74,27 @@ int weft_cloexec_socketpair(int domain, int type, int protocol, int fds[2])
     return r;
 }
 
-int weft_cloexec_socket(int domain, int type, int protocol)
+/* `fd` has just been made, under the lock; the lock is left. */
+static int finish_one(int fd)
 {
-    weft_cloexec_before_fork();
-    int fd = socket(domain, type, protocol);
     int r = fd < 0 ? -errno : mark(fd);
     weft_cloexec_after_fork();
 
     if (fd >= 0 && r < 0)
         close(fd);
     return r < 0 ? r : fd;
+}
+
+int weft_cloexec_socket(int domain, int type, int protocol)
+{
+    weft_cloexec_before_fork();
+    return finish_one(socket(domain, type, protocol));
+}
+
+int weft_cloexec_openpt(void)
+{
+    weft_cloexec_before_fork();
+    return finish_one(posix_openpt(O_RDWR | O_NOCTTY));
 }
 
 int weft_cloexec_accept(int fd, struct sockaddr *address, socklen_t *size)

@@ -11,7 +11,7 @@ include(CMakePushCheckState)
 
 set(WEFT_PLATFORM_DIR ${CMAKE_CURRENT_LIST_DIR})
 set(WEFT_SEAMS poller parker switch stack wakeup childexit spawn sharedmap sharedpark cloexec
-    firstthread pipesize cpu threadname signalwait)
+    firstthread pipesize cpu threadname signalwait pty)
 
 set(weft_seam_poller epoll poll)
 set(weft_seam_parker futex condition)
@@ -28,6 +28,7 @@ set(weft_seam_cpu affinity sysconf)
 set(weft_seam_threadname setname none)
 set(weft_seam_pipesize fcntl fixed)
 set(weft_seam_signalwait signalfd none)
+set(weft_seam_pty peer name)
 
 # ---- the probes: what links, in the words of the implementation that will use it
 
@@ -81,6 +82,13 @@ check_c_source_compiles("
     #include <fcntl.h>
     int main(void) { return fcntl(0, F_SETPIPE_SZ, 65536) < 0; }
 " WEFT_HAVE_FCNTL)
+check_c_source_compiles("
+    #include <stdlib.h>
+    #include <sys/ioctl.h>
+    int main(void) { char path[64]; struct winsize size = {0};
+                     return ioctl(0, TIOCGPTPEER, 0) < 0 || ioctl(0, TIOCSWINSZ, &size) < 0
+                         || ptsname_r(0, path, sizeof path); }
+" WEFT_HAVE_PEER)
 check_c_source_compiles("
     #include <sched.h>
     int main(void) { cpu_set_t set; return sched_getaffinity(0, sizeof(set), &set) < 0 || CPU_COUNT(&set); }

@@ -13,18 +13,27 @@
 #ifndef WEFT_PLATFORM_SPAWN_H
 #define WEFT_PLATFORM_SPAWN_H
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/resource.h>
 #include <sys/types.h>
 
 typedef enum weft_spawn_stage {
     WEFT_SPAWN_FORK,  /* no child came to be: fork, pipe */
     WEFT_SPAWN_SETUP, /* descriptors, session, group, umask */
     WEFT_SPAWN_CHDIR,
-    WEFT_SPAWN_IDENTITY, /* uid, gid, groups */
-    WEFT_SPAWN_HOOK,     /* the preexec hook returned non-zero */
+    WEFT_SPAWN_LIMITS,
+    WEFT_SPAWN_IDENTITY,     /* uid, gid, groups */
+    WEFT_SPAWN_DEATH_SIGNAL, /* cannot be asked for */
+    WEFT_SPAWN_HOOK,         /* the preexec hook returned non-zero */
     WEFT_SPAWN_EXEC,
 } weft_spawn_stage;
+
+typedef struct weft_spawn_limit {
+    int resource;
+    struct rlimit value;
+} weft_spawn_limit;
 
 typedef struct weft_spawn_plan {
     const char *const *paths; /* NULL-ended candidates, tried in order: ENOENT and ENOTDIR go on */
@@ -38,7 +47,9 @@ typedef struct weft_spawn_plan {
     bool keep_fds;     /* do not close the others */
     bool keep_signals; /* do not give SIGPIPE and SIGXFSZ their default action */
     bool new_session;
-    bool set_group; /* setpgid(0, group) */
+    const char *terminal; /* with new_session: its controlling one; NULL: none is given */
+    int terminal_fd;      /* 0, 1 or 2, which is that terminal */
+    bool set_group;       /* setpgid(0, group) */
     pid_t group;
     bool set_umask;
     mode_t umask;
@@ -47,6 +58,10 @@ typedef struct weft_spawn_plan {
     gid_t gid;
     const gid_t *groups;
     size_t groups_count;
+    const weft_spawn_limit *limits; /* set before the identity changes */
+    size_t limits_count;
+    int death_signal;       /* comes when the calling thread ends; 0: none */
+    const sigset_t *mask;   /* what the program starts with; NULL: the calling thread's */
     int (*hook)(void *arg); /* non-zero: an errno, of either sign; switches to plain fork */
     void *hook_arg;
 } weft_spawn_plan;
@@ -59,10 +74,11 @@ typedef struct weft_spawn_result {
 
 /* Waits for the exec. 0, or a negative errno with result->stage (the child, if any, is reaped, pid
  * and pidfd are -1). Signals are blocked in the calling thread meanwhile; the mask is restored in
- * every case and is what the program starts with. A child that is killed before its exec counts as
- * started. Errors: -ENOTSUP: supplementary groups, or closing without bound, in plain POSIX; -EBADF
- * with WEFT_SPAWN_SETUP: one of fds or pass_fds is not open; -EAGAIN, -ENOMEM, -EMFILE, -ENFILE;
- * those of chdir, setsid, setpgid, setreuid, setregid, setgroups, execve; the hook's. */
+ * every case. A child that is killed before its exec counts as
+ * started. Errors: -ENOTSUP: supplementary groups, the death signal, or closing without bound, in
+ * plain POSIX; -EBADF with WEFT_SPAWN_SETUP: one of fds or pass_fds is not open; -EAGAIN, -ENOMEM,
+ * -EMFILE, -ENFILE; those of chdir, setsid, setpgid, setrlimit, setreuid, setregid, setgroups,
+ * execve; the hook's. */
 int weft_spawn(const weft_spawn_plan *plan, weft_spawn_result *result);
 
 /* A copy of this process: as fork(2), plus a pidfd from birth where there is one (else -1; NULL:

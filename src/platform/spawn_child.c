@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The order is CPython's (_posixsubprocess): what may be needed later is kept until nobody can need
- * it. Descriptors first, then the directory, umask, signals, session, group, identity, then the
- * hook, which sees all of that done, then everything unlisted is closed, then exec.
+ * it. Descriptors first, then the directory, umask, signals, session, terminal, group, limits (a
+ * privilege may be needed to raise them), identity, the death signal (which a change of identity
+ * clears), then the hook, which sees all of that done, then everything unlisted is closed, then
+ * exec.
  *
  * Signals are blocked since before the fork. They are let through only after every handler has been
  * put to default, because a handler would run the parent's code, on the parent's memory. Ignored
@@ -134,6 +136,28 @@ WEFT_SPAWN_RAW static void set_signals(const weft_spawn_child *child)
     (void)sigprocmask(SIG_SETMASK, child->mask, NULL);
 }
 
+WEFT_SPAWN_RAW static int set_session(const weft_spawn_plan *plan)
+{
+    int error = 0;
+
+    if (plan->new_session && setsid() < 0)
+        return errno;
+    if (plan->new_session && plan->terminal != NULL)
+        error = weft_spawn_child_terminal(plan->terminal_fd, plan->terminal);
+    if (error == 0 && plan->set_group && setpgid(0, plan->group) < 0)
+        error = errno;
+    return error;
+}
+
+WEFT_SPAWN_RAW static int set_limits(const weft_spawn_plan *plan)
+{
+    for (size_t i = 0; i < plan->limits_count; i++) {
+        if (setrlimit(plan->limits[i].resource, &plan->limits[i].value) < 0)
+            return errno;
+    }
+    return 0;
+}
+
 /* Closes what is neither 0, 1, 2, nor passed, nor the report's. Gaps between those, in ascending
  * order. */
 WEFT_SPAWN_RAW static int close_others(const weft_spawn_child *child)
@@ -191,14 +215,20 @@ WEFT_SPAWN_RAW _Noreturn void weft_spawn_child_run(const weft_spawn_child *child
 
     set_signals(child);
 
-    if (plan->new_session && setsid() < 0)
-        fail(child, WEFT_SPAWN_SETUP, errno);
-    if (plan->set_group && setpgid(0, plan->group) < 0)
-        fail(child, WEFT_SPAWN_SETUP, errno);
-
+    error = set_session(plan);
+    if (error != 0)
+        fail(child, WEFT_SPAWN_SETUP, error);
+    error = set_limits(plan);
+    if (error != 0)
+        fail(child, WEFT_SPAWN_LIMITS, error);
     error = weft_spawn_child_identity(plan);
     if (error != 0)
         fail(child, WEFT_SPAWN_IDENTITY, error);
+    error = plan->death_signal != 0
+                ? weft_spawn_child_death_signal(plan->death_signal, child->parent)
+                : 0;
+    if (error != 0)
+        fail(child, WEFT_SPAWN_DEATH_SIGNAL, error);
     if (plan->hook != NULL) {
         error = plan->hook(plan->hook_arg);
         if (error != 0)

@@ -41,9 +41,10 @@ typedef struct weft_spawn_child {
     const weft_spawn_plan *plan;
     int report_fd;        /* >= 3, close-on-exec */
     const sigset_t *mask; /* what the program starts with */
-    int signals;          /* signal numbers lie below this */
-    bool handlers_reset;  /* the system has put handlers to default at birth */
-    int close_bound;      /* no descriptor is open from here on; -1: unknown */
+    pid_t parent;
+    int signals;         /* signal numbers lie below this */
+    bool handlers_reset; /* the system has put handlers to default at birth */
+    int close_bound;     /* no descriptor is open from here on; -1: unknown */
     weft_spawn_shared *shared;
 } weft_spawn_child;
 
@@ -60,6 +61,13 @@ int weft_spawn_begin(weft_spawn_child *child, weft_spawn_result *result);
 /* In the child. Groups, gid, uid: POSIX has no setgroups, and libc's functions walk a list of
  * threads that are the parent's. 0 or an errno. */
 int weft_spawn_child_identity(const weft_spawn_plan *plan);
+
+/* In the child, leader of a session: `fd` is the terminal at `path`, which becomes the session's
+ * own. 0 or an errno. */
+int weft_spawn_child_terminal(int fd, const char *path);
+
+/* In the child. 0 or an errno; where the parent has died already, so does the child. */
+int weft_spawn_child_death_signal(int signum, pid_t parent);
 
 /* In the child. Closes descriptors from `from` up to and including `to` (-1: all above). 0 or an
  * errno. */

@@ -24,7 +24,9 @@
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdint.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -296,6 +298,22 @@ WEFT_SPAWN_RAW int weft_spawn_child_identity(const weft_spawn_plan *plan)
         if (getuid() != plan->uid || geteuid() != plan->uid)
             return EPERM;
     }
+    return 0;
+}
+
+WEFT_SPAWN_RAW int weft_spawn_child_terminal(int fd, const char *path)
+{
+    (void)path;
+    return ioctl(fd, TIOCSCTTY, 0) < 0 ? errno : 0;
+}
+
+/* The signal is sent when the thread that made the child ends, or not at all if that was before. */
+WEFT_SPAWN_RAW int weft_spawn_child_death_signal(int signum, pid_t parent)
+{
+    if (prctl(PR_SET_PDEATHSIG, (unsigned long)signum, 0, 0, 0) < 0)
+        return errno;
+    if (getppid() != parent)
+        (void)kill(getpid(), SIGKILL);
     return 0;
 }
 

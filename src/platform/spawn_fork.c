@@ -13,6 +13,7 @@
  */
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -65,8 +66,8 @@ static int close_bound(int report_fd)
 
 int weft_spawn_begin(weft_spawn_child *child, weft_spawn_result *result)
 {
-    if (child->plan->set_groups) {
-        result->stage = WEFT_SPAWN_IDENTITY;
+    if (child->plan->set_groups || child->plan->death_signal != 0) {
+        result->stage = child->plan->set_groups ? WEFT_SPAWN_IDENTITY : WEFT_SPAWN_DEATH_SIGNAL;
         return -ENOTSUP;
     }
 
@@ -105,6 +106,25 @@ int weft_spawn_child_identity(const weft_spawn_plan *plan)
             return EPERM;
     }
     return 0;
+}
+
+/* A leader without a terminal gets the one that it opens; POSIX leaves that to the system, which
+ * all do. */
+int weft_spawn_child_terminal(int fd, const char *path)
+{
+    (void)fd;
+    int opened = open(path, O_RDWR);
+    if (opened < 0)
+        return errno;
+    (void)close(opened);
+    return 0;
+}
+
+int weft_spawn_child_death_signal(int signum, pid_t parent)
+{
+    (void)signum;
+    (void)parent;
+    return ENOTSUP; /* refused before the fork */
 }
 
 int weft_spawn_child_close(const weft_spawn_child *child, int from, int to)

@@ -32,18 +32,6 @@ static int check_descriptors(const weft_spawn_plan *plan)
     return 0;
 }
 
-static int move_up(int *fd)
-{
-    if (*fd > 2)
-        return 0;
-    int copy = weft_cloexec_dup(*fd, 3);
-    if (copy < 0)
-        return copy;
-    (void)close(*fd);
-    *fd = copy;
-    return 0;
-}
-
 /* Both ends above 2, which belong to the program. */
 static int report_pipe(int fds[2])
 {
@@ -51,9 +39,9 @@ static int report_pipe(int fds[2])
     if (r < 0)
         return r;
 
-    r = move_up(&fds[0]);
+    r = weft_cloexec_move_up(&fds[0]);
     if (r == 0)
-        r = move_up(&fds[1]);
+        r = weft_cloexec_move_up(&fds[1]);
     if (r < 0) {
         (void)close(fds[0]);
         (void)close(fds[1]);
@@ -125,7 +113,8 @@ int weft_spawn(const weft_spawn_plan *plan, weft_spawn_result *result)
     weft_spawn_child child = {
         .plan = plan,
         .report_fd = fds[1],
-        .mask = &before,
+        .mask = plan->mask != NULL ? plan->mask : &before,
+        .parent = getpid(),
         .signals = signal_bound(),
         .close_bound = -1,
         .shared = &shared,
