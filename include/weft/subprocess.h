@@ -52,6 +52,7 @@ enum {
     WEFT_PIPE = -1,    /* a pipe to or from this process: a stream, or captured */
     WEFT_STDOUT = -2,  /* .err only: wherever the child's stdout goes */
     WEFT_DEVNULL = -3, /* nothing to read, and what is written is dropped */
+    WEFT_PTY = -4,     /* a new terminal, one for all three: a stream that goes both ways */
 };
 
 /* What becomes of a child that still runs when its handle's last reference goes, or when a
@@ -63,34 +64,52 @@ typedef enum weft_on_drop {
     WEFT_ON_DROP_KILL,      /* SIGKILL */
 } weft_on_drop;
 
+/* A resource limit, in the unit of the system. */
+typedef struct weft_limit {
+    int resource;        /* RLIMIT_NOFILE and so on, of <sys/resource.h> */
+    uint64_t soft, hard; /* WEFT_LIMIT_NONE: without limit; soft is at most hard */
+} weft_limit;
+
+#define WEFT_LIMIT_NONE UINT64_MAX
+
 /* How to start a child; copied, zero is the default. */
 typedef struct weft_popen_options {
     const char *name;       /* of the handle; NULL: Popen-1, Popen-2 ... */
     const char *executable; /* the program, where argv[0] shall be another name */
-    int in, out, err;       /* 0: inherited; WEFT_PIPE, WEFT_DEVNULL, WEFT_STDOUT, or an fd */
+    int in, out, err; /* 0: inherited; WEFT_PIPE, WEFT_DEVNULL, WEFT_PTY, WEFT_STDOUT, an fd */
     weft_stream *in_stream; /* moved into the child as its stdin, and closed here; excludes .in */
     const char *cwd;        /* where it runs; NULL: here */
     const char *const *env; /* "NAME=value" ..., NULL; the whole environment; NULL: this one's */
-    const int *pass_fds;    /* kept open, under their numbers */
+    const char *const *env_changes; /* to this one's: "NAME=value" sets, "NAME" removes; NULL at its
+                                       end; excludes .env */
+    const int *pass_fds;            /* kept open, under their numbers */
     size_t pass_fds_count;
-    bool keep_fds;     /* all descriptors that are not close-on-exec; excludes .pass_fds */
-    bool keep_signals; /* SIGPIPE and SIGXFSZ stay ignored if they are */
-    bool new_session;  /* setsid: leader of a session and group of its own */
-    bool new_group;    /* leader of a group of its own */
-    pid_t group;       /* joins this group; excludes .new_group */
+    bool keep_fds;       /* all descriptors that are not close-on-exec; excludes .pass_fds */
+    bool keep_signals;   /* SIGPIPE and SIGXFSZ stay ignored if they are */
+    bool new_session;    /* setsid: leader of a session and group; a WEFT_PTY controls it */
+    bool new_group;      /* leader of a group of its own */
+    pid_t process_group; /* joins this group; excludes .new_group */
     bool set_umask;
     mode_t umask;
     bool set_uid, set_gid, set_groups; /* need privilege; groups, gid, uid in that order */
     uid_t uid;
     gid_t gid;
-    const gid_t *groups;
+    const gid_t *groups; /* none: it has no other group */
     size_t groups_count;
-    weft_fn *hook;  /* runs in the child before the exec (after a fork: only async-signal-safe
-                       calls); non-zero ends the start, as minus an errno */
+    const char *user, *group;        /* by name, instead of .uid and .gid; looked up here, before */
+    const char *const *extra_groups; /* names, NULL at their end, instead of .groups */
+    const weft_limit *limits;        /* set before the identity changes */
+    size_t limits_count;
+    int parent_death_signal; /* sent to it by the system when this process ends, however it does,
+                                and by weft_shutdown; 0: none */
+    unsigned short rows, columns; /* of the WEFT_PTY; 0: as the system makes it */
+    weft_fn *hook;  /* runs in the child before the exec, in a copy of this process (fork) in which
+                       other threads may have held any lock: only async-signal-safe calls, no call
+                       of weft; non-zero ends the start, as minus an errno */
     void *hook_arg; /* borrowed: for the call */
-    weft_on_drop on_drop;
-    double grace;     /* of WEFT_ON_DROP_TERMINATE; 0: one second */
-    size_t pipe_size; /* of each pipe, where the system lets it be set; 0: as it is */
+    weft_on_drop on_drop; /* where it leads a group, for the whole group */
+    double grace;         /* of WEFT_ON_DROP_TERMINATE; 0: one second */
+    size_t pipe_size;     /* of each pipe, where the system lets it be set; 0: as it is */
     void *reserved_[4];
 } weft_popen_options;
 
@@ -109,13 +128,23 @@ typedef struct weft_subprocess_options {
 /* The returncode of a child that has not ended, or never began. */
 #define WEFT_NO_RETURNCODE INT_MIN
 
+/* What a child has used, with those of its own children that it has waited for. */
+typedef struct weft_rusage {
+    double user_time, system_time; /* seconds */
+    uint64_t max_rss;              /* bytes: the most memory at one time */
+    uint64_t minor_faults, major_faults;
+    uint64_t blocks_in, blocks_out; /* of 512 bytes, read from and written to disks */
+    uint64_t voluntary_switches, involuntary_switches;
+} weft_rusage;
+
 /* What came of a command. Valid after every run and communicate, a failed one too; cleared by
  * weft_completed_clear. */
 typedef struct weft_completed {
     int returncode; /* N, -N: died by signal N, or WEFT_NO_RETURNCODE */
     weft_bytes out; /* captured, a NUL behind; data NULL: was not captured */
     weft_bytes err;
-    char *command; /* as one line, quoted for a shell where that is needed */
+    char *command;     /* as one line, quoted for a shell where that is needed */
+    weft_rusage usage; /* zero as long as it runs, and where the system does not tell */
     void *reserved_[4];
 } weft_completed;
 
@@ -148,10 +177,23 @@ WEFT_API int weft_subprocess_shell(weft_completed *completed, const char *comman
  */
 WEFT_API void weft_completed_clear(weft_completed *completed);
 
+/*
+ * What .check does, afterwards: 0 where the returncode is 0. Errors: WEFT_ECALLED_PROCESS (the
+ * message has the exit status, or the signal's name), -EINVAL (it has no returncode).
+ * Python: CompletedProcess.check_returncode
+ */
+WEFT_API int weft_completed_check(const weft_completed *completed);
+
 /* ---- A child that runs beside -----------------------------------------------------------------
  *
  * weft_popen is a handle (handle.h): weft_wait and weft_wait_any wait for its end, weft_result is 0
  * or WEFT_ECALLED_PROCESS, weft_cancel sends SIGTERM (SIGKILL with WEFT_ON_DROP_KILL).
+ *
+ * A child with WEFT_PTY finds a terminal: it asks for passwords, colours its output, and writes
+ * each line at once. What it writes comes with CR LF at the ends of lines, and, until it switches
+ * that off, what is written to it comes back as an echo. weft_popen_stdin and weft_popen_stdout are
+ * then one stream; weft_stream_write_eof types the end-of-file character. With .new_session it is
+ * the controlling terminal, so that ^C and job control work.
  */
 
 /*
@@ -159,8 +201,9 @@ WEFT_API void weft_completed_clear(weft_completed *completed);
  * what keeps it from that is an error here, and leaves no child behind. *popen may be NULL: nobody
  * will ask for it.
  * Errors: -ENOENT, -EACCES and others of exec ("run 'x': ..."), of the directory ("run 'x' in
- * 'cwd': ..."), -EPERM (uid, gid, groups, session), -EINVAL, -ENOMEM, -EMFILE, -ENFILE, -EAGAIN,
- * -EBADF. Python: subprocess.Popen
+ * 'cwd': ..."), -EPERM (uid, gid, groups, limits, session), -EINVAL (also: no such user or group),
+ * -ENOTSUP (.set_groups, .extra_groups, .parent_death_signal, .rows and .columns in plain POSIX),
+ * -ENOMEM, -EMFILE, -ENFILE, -EAGAIN, -EBADF, -ENOSPC (terminals). Python: subprocess.Popen
  */
 WEFT_API int weft_popen_start(weft_popen **popen, const char *const argv[],
                               const weft_popen_options *options);
@@ -186,9 +229,19 @@ WEFT_API weft_stream *weft_popen_stdout(weft_popen *popen);
 
 /*
  * The stream that reads its stderr. Borrowed: as long as the handle. NULL with a message unless
- * .err is WEFT_PIPE. Python: Popen.stderr
+ * .err is WEFT_PIPE, or a WEFT_PTY that .out is not. Python: Popen.stderr
  */
 WEFT_API weft_stream *weft_popen_stderr(weft_popen *popen);
+
+/*
+ * Reads the next line of its stdout or stderr, whichever comes first. *line is borrowed: until the
+ * next read of either; it has its newline (the last one may lack it) and a NUL behind. *fd (may be
+ * NULL) is 1 or 2. Returns its length, 0 when both have ended. A line longer than its stream's
+ * limit is dropped as by weft_stream_readline. Can be cancelled. One reader at a time. Errors:
+ * -EINVAL (neither is a pipe), WEFT_ELIMIT_OVERRUN, -ETIMEDOUT, -ECANCELED, -EBUSY, -EBADF
+ * (closed), -ENOMEM, WEFT_EFORKED, those of read(2). Python: for line in Popen.stdout
+ */
+WEFT_API int weft_popen_readline(weft_popen *popen, int *fd, const char **line, double timeout);
 
 /*
  * Waits for its end. *returncode (may be NULL) is N, or -N for a death by signal N. Returns 0.
@@ -235,6 +288,14 @@ WEFT_API int weft_popen_send_signal(weft_popen *popen, int signum);
 WEFT_API int weft_popen_send_signal_group(weft_popen *popen, int signum);
 
 /*
+ * Tells its terminal (WEFT_PTY) a new size, and it by SIGWINCH. Returns 0.
+ * Errors: -EINVAL (it has none), -ENOTSUP, -EBADF (closed), WEFT_EFORKED. Python:
+ * termios.tcsetwinsize
+ */
+WEFT_API int weft_popen_set_terminal_size(weft_popen *popen, unsigned short rows,
+                                          unsigned short columns);
+
+/*
  * Sends SIGTERM. Errors: as weft_popen_send_signal. Python: Popen.terminate
  */
 WEFT_API int weft_popen_terminate(weft_popen *popen);
@@ -255,6 +316,42 @@ WEFT_API pid_t weft_popen_pid(weft_popen *popen);
  * Errors: WEFT_ESTATUS_LOST, -EINVAL, WEFT_EFORKED. Python: Popen.returncode
  */
 WEFT_API int weft_popen_returncode(weft_popen *popen, int *returncode);
+
+/*
+ * What it has used; known once a wait, poll or communicate has learnt its end. Returns 0.
+ * Errors: WEFT_EINVALID_STATE (not known to have ended), WEFT_ESTATUS_LOST, -ENOTSUP (the system
+ * tells only the sum of all children), -EINVAL, WEFT_EFORKED. Python: os.wait4
+ */
+WEFT_API int weft_popen_rusage(weft_popen *popen, weft_rusage *usage);
+
+/*
+ * The command as one line, quoted for a shell where that is needed. Borrowed: as long as the
+ * handle. NULL with a message where it is none. Python: Popen.args
+ */
+WEFT_API const char *weft_popen_command(weft_popen *popen);
+
+/*
+ * A descriptor that is readable from its end on, for a poll of the host's own: a pidfd where there
+ * is one. Borrowed: as long as the handle; not to be read from or closed. Returns it.
+ * Errors: -EINVAL, WEFT_EFORKED. Python: os.pidfd_open
+ */
+WEFT_API int weft_popen_fileno(weft_popen *popen);
+
+/* ---- Around children --------------------------------------------------------------------------
+ */
+
+/*
+ * Reaps those whose handles are gone and that have ended, as every start, wait and communicate
+ * does; for a program that starts no more but lives on. Children of the host's own are left alone.
+ * Returns how many still run. Errors: -ENOMEM. Python: subprocess._cleanup
+ */
+WEFT_API int weft_subprocess_reap(void);
+
+/*
+ * Turns a status of wait(2) into a returncode: *returncode is N, or -N for a death by signal N.
+ * Returns 0. Errors: -EINVAL (stopped or continued). Python: os.waitstatus_to_exitcode
+ */
+WEFT_API int weft_waitstatus_to_exitcode(int status, int *returncode);
 
 /* ---- Several commands in a row ----------------------------------------------------------------
  *

@@ -24,6 +24,7 @@ struct weft_stream {
     weft_handle handle; /* first */
     weft_io io;
     bool socket;             /* send and recv, shutdown; both directions */
+    bool terminal;           /* the master of one: set by who made the stream, before its use */
     bool readable, writable; /* which directions there are; a pipe's end has one */
     weft_ilock lock;
     bool reading, writing; /* a call is under way */
@@ -41,6 +42,9 @@ struct weft_stream {
     bool dry;   /* the last read took all there was: wait before the next */
     bool ended; /* a read has met the end */
     bool wide;  /* the pipe has been widened, or cannot be */
+
+    /* The writer's, of a terminal. */
+    bool within_line; /* the last byte was no newline */
 
     _Atomic bool buffered; /* start < end or ended, for those who wait for readiness */
 };
@@ -66,6 +70,11 @@ void weft_stream_writer_release(weft_stream *stream);
  * without message. The buffer grows as far as memory does. */
 int weft_stream_fill(weft_stream *stream);
 
+/* Reader. The next line, read as far as that need not wait, and lent as by weft_stream_readline:
+ * its length, 0 at the end, -EAGAIN: more must come. Errors, with message: WEFT_ELIMIT_OVERRUN,
+ * -ENOMEM, those of read(2). */
+int weft_stream_next_line(weft_stream *stream, const char **line);
+
 /* Reader. Hands over what has come (a NUL behind), and leaves the buffer empty; *bytes has data
  * even when there is none. Errors: -ENOMEM (only where there was nothing, or no room for a NUL). */
 int weft_stream_take(weft_stream *stream, weft_bytes *bytes);
@@ -76,6 +85,11 @@ int weft_stream_copy(weft_stream *stream, weft_bytes *bytes);
 /* Writer. One write that does not wait: bytes, -EAGAIN, -EPIPE, or a failure without message. Never
  * raises SIGPIPE. */
 int weft_stream_push(weft_stream *stream, const void *data, size_t size);
+
+/* Writer. Types the end-of-file character (twice within a line, which the first only ends), where
+ * the program reads lines: 0, -EAGAIN (call again when it is writable), or a failure without
+ * message. */
+int weft_stream_type_eof(weft_stream *stream);
 
 /* One read into the buffer of a stream that nobody has read from and nobody reads now; never
  * waits. > 0: there may be more at once; -EAGAIN: later; else there is nothing to be drained. */

@@ -89,6 +89,8 @@ int weft_stream_read_once(weft_stream *stream, void *into, size_t room)
     do
         n = stream->socket ? recv(stream->io.fd, into, room, 0) : read(stream->io.fd, into, room);
     while (n < 0 && errno == EINTR);
+    if (n < 0 && errno == EIO && stream->terminal)
+        n = 0; /* all have closed the other side */
     if (n < 0) {
         stream->dry = errno == EAGAIN || errno == EWOULDBLOCK;
         return stream->dry ? -EAGAIN : -errno;
@@ -252,6 +254,16 @@ static size_t find(weft_stream *stream, const char *separator, size_t size)
     return 0;
 }
 
+/* Where the first separator in the buffer ends; -EAGAIN: it has none. Errors: WEFT_ELIMIT_OVERRUN,
+ * without message. *found: where the separator ends, also if it is too far. */
+static int at_hand(weft_stream *stream, const char *separator, size_t size, size_t *found)
+{
+    *found = stream->data != NULL ? find(stream, separator, size) : 0;
+    if (*found > stream->limit || (*found == 0 && buffered(stream) > stream->limit))
+        return WEFT_ELIMIT_OVERRUN;
+    return *found > 0 ? (int)*found : -EAGAIN;
+}
+
 /* Brings bytes in until a separator has come: its end. 0: the end came first. Errors: also
  * WEFT_ELIMIT_OVERRUN, without message. *found: where the separator ends, if it is too far. */
 static int bring(weft_stream *stream, const char *separator, size_t size, weft_instant deadline,
@@ -259,13 +271,11 @@ static int bring(weft_stream *stream, const char *separator, size_t size, weft_i
 {
     stream->scanned = 0;
     for (;;) {
-        *found = stream->data != NULL ? find(stream, separator, size) : 0;
-        if (*found > stream->limit || (*found == 0 && buffered(stream) > stream->limit))
-            return WEFT_ELIMIT_OVERRUN;
-        if (*found > 0)
-            return (int)*found;
+        int r = at_hand(stream, separator, size, found);
+        if (r != -EAGAIN)
+            return r;
         size_t before = buffered(stream);
-        int r = read_some(stream, NULL, 0, deadline);
+        r = read_some(stream, NULL, 0, deadline);
         if (r < 0)
             return r;
         if (buffered(stream) == before)
@@ -313,9 +323,38 @@ int weft_stream_read(weft_stream *stream, void *out, size_t room, double timeout
     return r;
 }
 
+static const char newline[1] = {'\n'};
+
+/* As weft_stream_readline says of a line that is too long; found: where it ends, if that has come.
+ */
+static int drop_line(weft_stream *stream, size_t found)
+{
+    use_up(stream, found > 0 ? found : buffered(stream));
+    return overrun(stream);
+}
+
+int weft_stream_next_line(weft_stream *stream, const char **line)
+{
+    size_t found = 0;
+    stream->scanned = 0;
+    int r = at_hand(stream, newline, 1, &found);
+    while (r == -EAGAIN) {
+        r = stream->ended ? 0 : weft_stream_fill(stream);
+        if (r == -EAGAIN)
+            return r;
+        if (r < 0)
+            return failed(stream, r);
+        r = r == 0 ? 0 : at_hand(stream, newline, 1, &found);
+    }
+    if (r == WEFT_ELIMIT_OVERRUN)
+        return drop_line(stream, found);
+    if (r == 0)
+        r = (int)buffered(stream); /* the last line has no newline */
+    return r > 0 ? lend(stream, (size_t)r, line) : r;
+}
+
 int weft_stream_readline(weft_stream *stream, const char **line, double timeout)
 {
-    static const char newline[1] = {'\n'};
     weft_instant deadline;
     size_t found;
     int r = begin(stream, "read a line", timeout, &deadline);
@@ -326,10 +365,8 @@ int weft_stream_readline(weft_stream *stream, const char **line, double timeout)
         r = (int)buffered(stream); /* the last line has no newline */
     if (r > 0)
         r = lend(stream, (size_t)r, line);
-    if (r == WEFT_ELIMIT_OVERRUN) {
-        use_up(stream, found > 0 ? found : buffered(stream));
-        r = overrun(stream);
-    }
+    if (r == WEFT_ELIMIT_OVERRUN)
+        r = drop_line(stream, found);
     weft_stream_reader_release(stream);
     return r;
 }

@@ -7,6 +7,7 @@
  */
 #include <limits.h>
 #include <sys/socket.h>
+#include <termios.h>
 
 #include "core/clock.h"
 #include "core/error.h"
@@ -27,13 +28,32 @@ int weft_stream_push(weft_stream *stream, const void *data, size_t size)
 {
     if (size > INT_MAX)
         size = INT_MAX;
-    if (!stream->wide && size > WEFT_STREAM_FULL) {
+    if (!stream->wide && !stream->terminal && size > WEFT_STREAM_FULL) {
         stream->wide = true;
         (void)weft_pipesize_set(stream->io.fd, WEFT_STREAM_WIDE);
     }
     ssize_t n = stream->socket ? send_some(stream->io.fd, data, size)
                                : weft_nosigpipe_write(stream->io.fd, data, size);
+    if (n > 0)
+        stream->within_line = ((const char *)data)[n - 1] != '\n';
     return n == -EWOULDBLOCK ? -EAGAIN : (int)n;
+}
+
+int weft_stream_type_eof(weft_stream *stream)
+{
+    struct termios modes;
+    if (tcgetattr(stream->io.fd, &modes) < 0)
+        return errno == EIO ? 0 : -errno; /* nobody is there to read it */
+    if ((modes.c_lflag & ICANON) == 0)
+        return 0;
+    for (int n = stream->within_line ? 2 : 1; n > 0; n--) {
+        const char end[1] = {(char)modes.c_cc[VEOF]};
+        int r = weft_stream_push(stream, end, sizeof end);
+        if (r < 0)
+            return r;
+        stream->within_line = false;
+    }
+    return 0;
 }
 
 static int begin(weft_stream *stream, const char *what)
@@ -81,12 +101,25 @@ int weft_stream_write(weft_stream *stream, const void *data, size_t size, double
     return r;
 }
 
+static int type_eof(weft_stream *stream)
+{
+    int r;
+    while ((r = weft_stream_type_eof(stream)) == -EAGAIN) {
+        r = weft_io_wait(&stream->io, WEFT_WRITABLE, WEFT_INSTANT_NEVER);
+        if (r < 0)
+            return r;
+    }
+    return r < 0 ? weft_error_on(r, "write to", weft_handle_name_of(&stream->handle)) : 0;
+}
+
 int weft_stream_write_eof(weft_stream *stream)
 {
     int r = begin(stream, "write eof");
     if (r < 0)
         return r;
-    if (!stream->readable)
+    if (stream->terminal)
+        r = type_eof(stream);
+    else if (!stream->readable)
         weft_stream_shut(stream);
     else if (!stream->socket)
         r = weft_error(-ENOTCONN, "write to '%s': it has one end for both directions",

@@ -87,6 +87,59 @@ static int check_environment(const char *const *env)
     return 0;
 }
 
+static int check_changes(const weft_popen_options *options)
+{
+    const char *const *changes = options->env_changes;
+    if (changes != NULL && options->env != NULL)
+        return weft_error(-EINVAL, "start a popen: .env and .env_changes exclude each other");
+    for (size_t i = 0; changes != NULL && changes[i] != NULL; i++) {
+        if (changes[i][0] == '\0' || changes[i][0] == '=')
+            return weft_error(-EINVAL, "start a popen: '%s' in .env_changes has no name",
+                              changes[i]);
+    }
+    return 0;
+}
+
+static int check_identity(const weft_popen_options *options)
+{
+    const char *twice = options->user != NULL && options->set_uid    ? ".user and .set_uid"
+                        : options->group != NULL && options->set_gid ? ".group and .set_gid"
+                        : options->extra_groups != NULL && options->set_groups
+                            ? ".extra_groups and .set_groups"
+                            : NULL;
+    if (twice != NULL)
+        return weft_error(-EINVAL, "start a popen: %s exclude each other", twice);
+    if (options->set_groups && options->groups_count > 0 && options->groups == NULL)
+        return weft_error(-EINVAL, "start a popen: .groups is NULL");
+    return 0;
+}
+
+static int check_groups(const weft_popen_options *options)
+{
+    if (options->new_group && options->process_group != 0)
+        return weft_error(-EINVAL,
+                          "start a popen: .new_group and .process_group exclude each other");
+    if (options->process_group < 0)
+        return weft_error(-EINVAL, "start a popen: %ld is no process group",
+                          (long)options->process_group);
+    return 0;
+}
+
+static int check_numbers(const weft_popen_options *options)
+{
+    if (!(options->grace >= 0))
+        return weft_error(-EINVAL, "start a popen: .grace is %g", options->grace);
+    if (options->parent_death_signal < 0)
+        return weft_error(-EINVAL, "start a popen: %d is no signal", options->parent_death_signal);
+    if (options->limits_count > 0 && options->limits == NULL)
+        return weft_error(-EINVAL, "start a popen: .limits is NULL");
+    for (size_t i = 0; i < options->limits_count; i++) {
+        if (options->limits[i].soft > options->limits[i].hard)
+            return weft_error(-EINVAL, "start a popen: a soft limit is above the hard one");
+    }
+    return 0;
+}
+
 static int check_fds(const weft_popen_options *options)
 {
     if (options->pass_fds_count > 0 && (options->keep_fds || options->pass_fds == NULL))
@@ -108,16 +161,14 @@ int weft_command_check(const char *const argv[], const weft_popen_options *optio
         return weft_error(-EINVAL, "start a popen: argv is empty");
     int r = check_environment(options->env);
     if (r == 0)
+        r = check_changes(options);
+    if (r == 0)
         r = check_fds(options);
-    if (r < 0)
-        return r;
-    if (options->new_group && options->group != 0)
-        return weft_error(-EINVAL, "start a popen: .new_group and .group exclude each other");
-    if (options->group < 0)
-        return weft_error(-EINVAL, "start a popen: %ld is no process group", (long)options->group);
-    if (!(options->grace >= 0))
-        return weft_error(-EINVAL, "start a popen: .grace is %g", options->grace);
-    if (options->set_groups && options->groups_count > 0 && options->groups == NULL)
-        return weft_error(-EINVAL, "start a popen: .groups is NULL");
-    return 0;
+    if (r == 0)
+        r = check_identity(options);
+    if (r == 0)
+        r = check_groups(options);
+    if (r == 0)
+        r = check_numbers(options);
+    return r;
 }

@@ -115,6 +115,19 @@ void weft_completed_clear(weft_completed *completed)
     weft_completed_begin(completed, NULL);
 }
 
+int weft_completed_check(const weft_completed *completed)
+{
+    char message[WEFT_MESSAGE_SIZE];
+    if (completed == NULL || completed->returncode == WEFT_NO_RETURNCODE)
+        return weft_error(-EINVAL, "check a command: it has no returncode");
+    if (completed->returncode == 0)
+        return 0;
+    weft_returncode_describe(message, sizeof message,
+                             completed->command != NULL ? completed->command : "",
+                             completed->returncode);
+    return weft_error(WEFT_ECALLED_PROCESS, "%s", message);
+}
+
 static int collect_one(weft_stream *stream, weft_bytes *bytes, bool take)
 {
     if (!weft_stream_is_open(stream))
@@ -136,8 +149,10 @@ int weft_popen_collect(weft_popen *popen, weft_completed *completed, bool take)
     int out = collect_one(popen->streams[WEFT_CHILD_OUT], &completed->out, take);
     int err = collect_one(popen->streams[WEFT_CHILD_ERR], &completed->err, take);
     /* returncode is WEFT_NO_RETURNCODE until it is known; done: it has been written */
-    if (weft_handle_done(&popen->job.handle))
+    if (weft_handle_done(&popen->job.handle)) {
         completed->returncode = popen->returncode;
+        weft_popen_tell_usage(popen, &completed->usage);
+    }
     return out < 0 ? out : err;
 }
 

@@ -19,17 +19,6 @@
 
 static const char *const names[WEFT_CHILD_STREAMS] = {"stdin", "stdout", "stderr"};
 
-/* *fd is at least 3 afterwards, or closed on failure. */
-static int move_up(int *fd)
-{
-    if (*fd > 2)
-        return 0;
-    int moved = weft_cloexec_dup(*fd, 3);
-    (void)close(*fd);
-    *fd = moved;
-    return moved < 0 ? moved : 0;
-}
-
 static int open_pipe(weft_stdio *stdio, int i, size_t size, const char *who)
 {
     int fds[2];
@@ -42,11 +31,10 @@ static int open_pipe(weft_stdio *stdio, int i, size_t size, const char *who)
     stdio->owned[i] = true;
     if (size > 0)
         (void)weft_pipesize_set(mine, size); /* where it cannot be set, it is as it is */
-    r = move_up(&mine);
-    if (r < 0)
-        return r;
     (void)snprintf(name, sizeof name, "%s of %s", names[i], who);
-    r = weft_stream_from_fd(&stdio->streams[i], mine, false, name);
+    r = weft_cloexec_move_up(&mine);
+    if (r == 0)
+        r = weft_stream_from_fd(&stdio->streams[i], mine, false, name);
     if (r < 0)
         (void)close(mine);
     return r;
@@ -76,6 +64,8 @@ static int open_one(weft_stdio *stdio, int i, int kind, const weft_popen_options
         return open_pipe(stdio, i, options->pipe_size, who);
     case WEFT_DEVNULL:
         return open_null(stdio, i);
+    case WEFT_PTY:
+        return weft_stdio_open_terminal(stdio, i, options, who);
     case WEFT_STDOUT:
         if (i != WEFT_CHILD_ERR)
             return -EINVAL;
@@ -112,7 +102,7 @@ static int move_in(weft_stdio *stdio, weft_stream *stream)
 int weft_stdio_open(weft_stdio *stdio, const weft_popen_options *options, const char *who)
 {
     const int kinds[WEFT_CHILD_STREAMS] = {options->in, options->out, options->err};
-    *stdio = (weft_stdio){.child = {-1, -1, -1}};
+    *stdio = (weft_stdio){.child = {-1, -1, -1}, .first_terminal = -1};
     for (int i = 0; i < WEFT_CHILD_STREAMS; i++) {
         int r = open_one(stdio, i, kinds[i], options, who);
         if (r < 0) {
@@ -124,6 +114,16 @@ int weft_stdio_open(weft_stdio *stdio, const weft_popen_options *options, const 
     if (r < 0)
         weft_stdio_close(stdio, false);
     return r;
+}
+
+void weft_stdio_plan(const weft_stdio *stdio, weft_spawn_plan *plan)
+{
+    for (int i = 0; i < WEFT_CHILD_STREAMS; i++)
+        plan->fds[i] = stdio->child[i];
+    if (stdio->first_terminal >= 0) {
+        plan->terminal = stdio->terminal_path;
+        plan->terminal_fd = stdio->first_terminal;
+    }
 }
 
 void weft_stdio_close(weft_stdio *stdio, bool started)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A child's life: start, signals, end.
+ * A child's end, and the handle's.
  *
  * Nobody watches a child: its end is seen by whoever waits, polls or asks, and by the next start
  * once it has been dropped. So there is no thread, no SIGCHLD and no zombie that stays.
@@ -11,15 +11,10 @@
  */
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "core/clock.h"
 #include "core/error.h"
 #include "core/memory.h"
-#include "core/shutdown.h"
-#include "platform/spawn.h"
 #include "subprocess/popen.h"
 
 enum { NANOSECONDS = 1000000000, REAP_SECONDS = 10 };
@@ -43,12 +38,8 @@ static void settle(weft_popen *popen, int r, int status)
     if (r < 0)
         (void)snprintf(message, sizeof message, "command '%.300s': %s", popen->command,
                        weft_strerror(r));
-    else if (status < 0)
-        (void)snprintf(message, sizeof message, "command '%.300s' died of signal %d",
-                       popen->command, -status);
     else
-        (void)snprintf(message, sizeof message, "command '%.300s' returned non-zero exit status %d",
-                       popen->command, status);
+        weft_returncode_describe(message, sizeof message, popen->command, status);
     weft_job_set_outcome(&popen->job, code, message, NULL, 0);
     weft_job_complete(&popen->job);
 }
@@ -90,8 +81,7 @@ static int cancel(weft_handle *handle)
     int returncode;
     if (weft_popen_look(popen, &returncode) != 0)
         return 0;
-    int r =
-        weft_childexit_kill(&popen->exit, popen->on_drop == WEFT_ON_DROP_KILL ? SIGKILL : SIGTERM);
+    int r = weft_popen_end(popen, popen->on_drop == WEFT_ON_DROP_KILL ? SIGKILL : SIGTERM);
     if (r == -ESRCH)
         return 0;
     return r < 0 ? weft_error_on(r, "cancel", popen->command) : 1;
@@ -107,7 +97,7 @@ static int describe(weft_handle *handle, char *buffer, size_t size)
     return snprintf(buffer, size, "ended, returncode %d", popen->returncode);
 }
 
-static void free_popen(weft_popen *popen)
+void weft_popen_free(weft_popen *popen)
 {
     for (int i = 0; i < WEFT_CHILD_STREAMS; i++) {
         if (popen->streams[i] != NULL)
@@ -122,11 +112,11 @@ static void free_popen(weft_popen *popen)
 static void finalize(weft_handle *handle)
 {
     weft_popen *popen = popen_of(handle);
-    if (popen->on_drop != WEFT_ON_DROP_LEAVE) /* -ESRCH where it has been reaped */
-        (void)weft_childexit_kill(&popen->exit,
-                                  popen->on_drop == WEFT_ON_DROP_KILL ? SIGKILL : SIGTERM);
+    int status;
+    if (popen->on_drop != WEFT_ON_DROP_LEAVE && weft_childexit_reap(&popen->exit, &status) == 0)
+        (void)weft_popen_end(popen, popen->on_drop == WEFT_ON_DROP_KILL ? SIGKILL : SIGTERM);
     weft_childexit_close(&popen->exit);
-    free_popen(popen);
+    weft_popen_free(popen);
 }
 
 static _Atomic uint32_t numbers;
@@ -142,213 +132,6 @@ const weft_kind weft_popen_kind = {
     .poke = poke,
     .describe = describe,
 };
-
-/* ---- Start ------------------------------------------------------------------------------------
- */
-
-static int reap_at_shutdown(weft_instant deadline)
-{
-    (void)deadline;
-    (void)weft_childexit_reap_dropped();
-    return 0;
-}
-
-static weft_shutdown_step shutdown_step = {.stage = WEFT_STAGE_HELPERS, .run = reap_at_shutdown};
-
-/* What is to be in place before the first child. */
-static int begin_module(void)
-{
-    if (weft_context_self() == NULL) /* which installs the fork handlers */
-        return -ENOMEM;
-    weft_shutdown_register(&shutdown_step);
-    return 0;
-}
-
-static int compare_fds(const void *a, const void *b)
-{
-    int x = *(const int *)a, y = *(const int *)b;
-    return (x > y) - (x < y);
-}
-
-/* What is allocated for the plan alone. */
-typedef struct weft_launch {
-    weft_spawn_plan plan;
-    const char **paths;
-    int *pass_fds;
-} weft_launch;
-
-static int prepare(weft_launch *launch, const char *const argv[], const weft_popen_options *options)
-{
-    const char *const *env = weft_command_environment(options);
-    *launch = (weft_launch){0};
-    launch->paths =
-        weft_command_paths(options->executable != NULL ? options->executable : argv[0], env);
-    if (launch->paths == NULL)
-        return -ENOMEM;
-    if (options->pass_fds_count > 0) {
-        size_t size = options->pass_fds_count * sizeof(int);
-        launch->pass_fds = weft_memdup(options->pass_fds, size);
-        if (launch->pass_fds == NULL)
-            return -ENOMEM;
-        qsort(launch->pass_fds, options->pass_fds_count, sizeof(int), compare_fds);
-    }
-    launch->plan = (weft_spawn_plan){
-        .paths = launch->paths,
-        .argv = (char *const *)(uintptr_t)argv, /* exec writes to none of them */
-        .envp = (char *const *)(uintptr_t)env,
-        .cwd = options->cwd,
-        .pass_fds = launch->pass_fds,
-        .pass_fds_count = options->pass_fds_count,
-        .keep_fds = options->keep_fds,
-        .keep_signals = options->keep_signals,
-        .new_session = options->new_session,
-        .set_group = options->new_group || options->group != 0,
-        .group = options->group,
-        .set_umask = options->set_umask,
-        .umask = options->umask,
-        .set_uid = options->set_uid,
-        .set_gid = options->set_gid,
-        .set_groups = options->set_groups,
-        .uid = options->uid,
-        .gid = options->gid,
-        .groups = options->groups,
-        .groups_count = options->groups_count,
-        .hook = options->hook,
-        .hook_arg = options->hook_arg,
-    };
-    return 0;
-}
-
-static int spawn_failed(int r, weft_spawn_stage stage, const char *name,
-                        const weft_popen_options *options)
-{
-    const char *text = weft_strerror(r);
-    switch (stage) {
-    case WEFT_SPAWN_SETUP:
-        return weft_error(r, "run '%s': set up its descriptors, session or group: %s", name, text);
-    case WEFT_SPAWN_CHDIR:
-        return weft_error(r, "run '%s' in '%s': %s", name, options->cwd, text);
-    case WEFT_SPAWN_IDENTITY:
-        return weft_error(r, "run '%s': change user or groups: %s", name, text);
-    case WEFT_SPAWN_HOOK:
-        return weft_error(r, "run '%s': its hook failed: %s", name, text);
-    case WEFT_SPAWN_FORK:
-        return weft_error(r, "run '%s': no process: %s", name, text);
-    default:
-        return weft_error(r, "run '%s': %s", name, text);
-    }
-}
-
-/* The child has no handle: it must not run on unseen. */
-static void undo_spawn(const weft_spawn_result *result)
-{
-    (void)kill(result->pid, SIGKILL);
-    while (waitpid(result->pid, NULL, 0) < 0 && errno == EINTR)
-        continue;
-    if (result->pidfd >= 0)
-        (void)close(result->pidfd);
-}
-
-static int spawn(weft_popen *popen, const char *const argv[], const weft_popen_options *options)
-{
-    weft_launch launch;
-    weft_stdio stdio;
-    weft_spawn_result result = {.pidfd = -1};
-    const char *name = options->executable != NULL ? options->executable : argv[0];
-    int r = prepare(&launch, argv, options);
-    if (r < 0)
-        weft_error(r, "run '%s': no memory", name);
-    if (r == 0)
-        r = weft_stdio_open(&stdio, options, name);
-    if (r < 0)
-        goto finish;
-    for (int i = 0; i < WEFT_CHILD_STREAMS; i++)
-        launch.plan.fds[i] = stdio.child[i];
-    r = weft_spawn(&launch.plan, &result);
-    if (r < 0) {
-        r = spawn_failed(r, result.stage, name, options);
-    } else {
-        r = weft_childexit_open(&popen->exit, result.pid, result.pidfd);
-        if (r < 0) {
-            undo_spawn(&result);
-            r = weft_error(r, "run '%s': watch its end: %s", name, weft_strerror(r));
-        }
-    }
-    weft_stdio_close(&stdio, r == 0);
-    for (int i = 0; i < WEFT_CHILD_STREAMS && r == 0; i++)
-        popen->streams[i] = stdio.streams[i];
-finish:
-    weft_dealloc(launch.paths);
-    weft_dealloc(launch.pass_fds);
-    return r;
-}
-
-static weft_popen *new_popen(const char *const argv[], const char *command,
-                             const weft_popen_options *options)
-{
-    weft_popen *popen = weft_calloc(1, sizeof *popen);
-    if (popen == NULL)
-        return NULL;
-    weft_handle_init(&popen->job.handle, &weft_popen_kind);
-    popen->command = command != NULL ? weft_strdup(command) : weft_command_line(argv);
-    if (popen->command == NULL ||
-        (options->name != NULL && weft_handle_rename(&popen->job.handle, options->name) < 0)) {
-        free_popen(popen);
-        return NULL;
-    }
-    popen->on_drop = options->on_drop;
-    popen->grace = options->grace > 0 && options->grace < REAP_SECONDS * 1e6
-                       ? (weft_instant)(options->grace * NANOSECONDS)
-                       : NANOSECONDS;
-    popen->leader = options->new_group || options->new_session;
-    popen->returncode = WEFT_NO_RETURNCODE;
-    return popen;
-}
-
-int weft_popen_start_as(weft_popen **popen, const char *const argv[], const char *command,
-                        const weft_popen_options *options)
-{
-    static const weft_popen_options defaults;
-    if (popen != NULL)
-        *popen = NULL;
-    if (options == NULL)
-        options = &defaults;
-    int r = begin_module();
-    if (r == 0)
-        r = weft_command_check(argv, options);
-    if (r < 0)
-        return r;
-    (void)weft_childexit_reap_dropped();
-    weft_popen *self = new_popen(argv, command, options);
-    if (self == NULL)
-        return weft_error(-ENOMEM, "run '%s': no memory", argv[0]);
-    r = spawn(self, argv, options);
-    if (r < 0) {
-        free_popen(self);
-        return r;
-    }
-    if (popen != NULL)
-        *popen = self;
-    else
-        weft_handle_drop(&self->job.handle);
-    return 0;
-}
-
-int weft_popen_start(weft_popen **popen, const char *const argv[],
-                     const weft_popen_options *options)
-{
-    return weft_popen_start_as(popen, argv, NULL, options);
-}
-
-int weft_popen_shell(weft_popen **popen, const char *command, const weft_popen_options *options)
-{
-    const char *const argv[] = {"/bin/sh", "-c", command, NULL};
-    if (popen != NULL)
-        *popen = NULL;
-    if (command == NULL)
-        return weft_error(-EINVAL, "start a popen: no command");
-    return weft_popen_start_as(popen, argv, command, options);
-}
 
 /* ---- Waiting ----------------------------------------------------------------------------------
  */
@@ -399,11 +182,11 @@ void weft_popen_abandon(weft_popen *popen, weft_on_drop on_drop, int code)
     (void)snprintf(message, sizeof message, "%s", weft_error_message());
     int r = -ETIMEDOUT;
     if (on_drop == WEFT_ON_DROP_TERMINATE) {
-        (void)weft_childexit_kill(&popen->exit, SIGTERM);
+        (void)weft_popen_end(popen, SIGTERM);
         r = weft_popen_await(popen, false, weft_instant_now() + popen->grace);
     }
     if (r == -ETIMEDOUT || r == -ECANCELED) {
-        (void)weft_childexit_kill(&popen->exit, SIGKILL);
+        (void)weft_popen_end(popen, SIGKILL);
         /* a bound, because a process in the middle of a system call may take its time to die */
         (void)weft_popen_await(popen, false,
                                weft_instant_now() + (weft_instant)REAP_SECONDS * NANOSECONDS);
@@ -462,58 +245,6 @@ int weft_popen_returncode(weft_popen *popen, int *returncode)
     return 1;
 }
 
-/* ---- Signals ----------------------------------------------------------------------------------
- */
-
-int weft_popen_send_signal(weft_popen *popen, int signum)
-{
-    int returncode;
-    int r = weft_handle_check(popen, &weft_popen_kind, "send a signal");
-    if (r < 0)
-        return r;
-    r = weft_popen_look(popen, &returncode) != 0 ? -ESRCH
-                                                 : weft_childexit_kill(&popen->exit, signum);
-    if (r < 0)
-        return weft_error(r, "send signal %d to '%.300s': %s", signum, popen->command,
-                          weft_strerror(r));
-    return 0;
-}
-
-int weft_popen_send_signal_group(weft_popen *popen, int signum)
-{
-    int returncode;
-    int r = weft_handle_check(popen, &weft_popen_kind, "send a signal");
-    if (r < 0)
-        return r;
-    if (!popen->leader)
-        return weft_error(-EINVAL, "send signal %d to the group of '%.300s': it leads none", signum,
-                          popen->command);
-    r = weft_popen_look(popen, &returncode) != 0 ? -ESRCH : 0;
-    if (r == 0) {
-        /* until it is reaped the number is its own, and so is the group's */
-        (void)pthread_mutex_lock(&popen->exit.lock);
-        if (popen->exit.reaped)
-            r = -ESRCH;
-        else if (killpg(popen->exit.pid, signum) < 0)
-            r = -errno;
-        (void)pthread_mutex_unlock(&popen->exit.lock);
-    }
-    if (r < 0)
-        return weft_error(r, "send signal %d to the group of '%.300s': %s", signum, popen->command,
-                          weft_strerror(r));
-    return 0;
-}
-
-int weft_popen_terminate(weft_popen *popen)
-{
-    return weft_popen_send_signal(popen, SIGTERM);
-}
-
-int weft_popen_kill(weft_popen *popen)
-{
-    return weft_popen_send_signal(popen, SIGKILL);
-}
-
 /* ---- What it is -------------------------------------------------------------------------------
  */
 
@@ -523,12 +254,60 @@ pid_t weft_popen_pid(weft_popen *popen)
     return r < 0 ? (pid_t)r : popen->exit.pid;
 }
 
+const char *weft_popen_command(weft_popen *popen)
+{
+    return weft_handle_check(popen, &weft_popen_kind, "command") < 0 ? NULL : popen->command;
+}
+
+int weft_popen_fileno(weft_popen *popen)
+{
+    int r = weft_handle_check(popen, &weft_popen_kind, "fileno");
+    return r < 0 ? r : popen->exit.fd;
+}
+
+void weft_popen_tell_usage(const weft_popen *popen, weft_rusage *usage)
+{
+    const weft_childexit_usage *known = &popen->exit.usage;
+    *usage = (weft_rusage){
+        .user_time = known->user,
+        .system_time = known->system,
+        .max_rss = known->max_rss,
+        .minor_faults = known->minor_faults,
+        .major_faults = known->major_faults,
+        .blocks_in = known->blocks_in,
+        .blocks_out = known->blocks_out,
+        .voluntary_switches = known->voluntary_switches,
+        .involuntary_switches = known->involuntary_switches,
+    };
+}
+
+int weft_popen_rusage(weft_popen *popen, weft_rusage *usage)
+{
+    int r = weft_handle_check(popen, &weft_popen_kind, "rusage");
+    if (r < 0)
+        return r;
+    if (usage == NULL)
+        return weft_error(-EINVAL, "rusage of '%.300s': nowhere to write it", popen->command);
+    if (!weft_childexit_has_usage)
+        return weft_error(-ENOTSUP,
+                          "rusage of '%.300s': the system tells only that of all children",
+                          popen->command);
+    if (!weft_handle_done(&popen->job.handle))
+        return weft_error(WEFT_EINVALID_STATE, "rusage of '%.300s': it has not been waited for",
+                          popen->command);
+    if (!popen->exit.usage_known)
+        return weft_error(WEFT_ESTATUS_LOST, "rusage of '%.300s': somebody else waited for it",
+                          popen->command);
+    weft_popen_tell_usage(popen, usage);
+    return 0;
+}
+
 static weft_stream *stream(weft_popen *popen, int i, const char *what)
 {
     if (weft_handle_check(popen, &weft_popen_kind, what) < 0)
         return NULL;
     if (popen->streams[i] == NULL)
-        weft_error(-EINVAL, "%s of '%.300s' is no pipe", what, popen->command);
+        weft_error(-EINVAL, "%s of '%.300s' is no pipe of ours", what, popen->command);
     return popen->streams[i];
 }
 

@@ -17,6 +17,8 @@
 #include "core/job.h"
 #include "io/stream.h"
 #include "platform/childexit.h"
+#include "platform/pty.h"
+#include "platform/spawn.h"
 
 enum { WEFT_CHILD_IN, WEFT_CHILD_OUT, WEFT_CHILD_ERR, WEFT_CHILD_STREAMS };
 
@@ -36,6 +38,8 @@ struct weft_popen {
     bool input_given; /* by the first */
     char *input;      /* owned; the rest of it, after the time was up */
     size_t input_size;
+
+    int last_line; /* which stream's it was: WEFT_CHILD_OUT or _ERR; of who reads both */
 };
 
 extern const weft_kind weft_popen_kind;
@@ -56,6 +60,11 @@ const char *const *weft_command_environment(const weft_popen_options *options);
 /* As weft_shlex_join. Owned. NULL: no memory. */
 char *weft_command_line(const char *const argv[]);
 
+/* ---- environment.c ---- */
+
+/* This process's, changed; owned. NULL: no changes. Errors: -ENOMEM. */
+int weft_environment_make(const char ***made, const char *const *changes);
+
 /* ---- pipes.c: the child's 0, 1 and 2 ---- */
 
 typedef struct weft_stdio {
@@ -63,6 +72,8 @@ typedef struct weft_stdio {
     bool owned[WEFT_CHILD_STREAMS];           /* child[i] is to be closed here */
     weft_stream *streams[WEFT_CHILD_STREAMS]; /* this process's ends; a reference each */
     weft_stream *moved;                       /* .in_stream, acquired for reading */
+    int first_terminal; /* of child, that is the slave of WEFT_PTY; -1: none */
+    char terminal_path[WEFT_PTY_PATH];
 } weft_stdio;
 
 /* `who`: for the names of the streams. Errors, with message. */
@@ -71,6 +82,13 @@ int weft_stdio_open(weft_stdio *stdio, const weft_popen_options *options, const 
 /* The child has them, or never will (started false): closes what is not needed any more. The
  * streams are the caller's if it has started. */
 void weft_stdio_close(weft_stdio *stdio, bool started);
+
+/* What is the child's, and which of that a terminal. */
+void weft_stdio_plan(const weft_stdio *stdio, weft_spawn_plan *plan);
+
+/* terminal.c. Errors, without message: those of weft_pty_open, -ENOTSUP (a size), -ENOMEM. */
+int weft_stdio_open_terminal(weft_stdio *stdio, int i, const weft_popen_options *options,
+                             const char *who);
 
 /* What to wait for in a sleep. */
 typedef struct weft_pipe_wait {
@@ -83,11 +101,19 @@ typedef struct weft_pipe_wait {
 int weft_pipes_sleep(weft_popen *popen, const weft_pipe_wait *pipes, size_t count,
                      weft_instant deadline);
 
-/* ---- popen.c ---- */
+/* ---- start.c ---- */
 
 /* weft_popen_start with the command line given; NULL: that of argv. */
 int weft_popen_start_as(weft_popen **popen, const char *const argv[], const char *command,
                         const weft_popen_options *options);
+
+/* ---- popen.c ---- */
+
+/* A handle without a child, or whose child has been closed. */
+void weft_popen_free(weft_popen *popen);
+
+/* What it has used: zero where that is not known. Once done. */
+void weft_popen_tell_usage(const weft_popen *popen, weft_rusage *usage);
 
 /* 1: ended, *returncode set; 0: runs. Errors: WEFT_ESTATUS_LOST, without message. */
 int weft_popen_look(weft_popen *popen, int *returncode);
@@ -97,6 +123,15 @@ int weft_popen_await(weft_popen *popen, bool drain, weft_instant deadline);
 
 /* Ends it, by `on_drop`, and reaps it. The failure that is the context's stays. */
 void weft_popen_abandon(weft_popen *popen, weft_on_drop on_drop, int code);
+
+/* ---- popen_signal.c ---- */
+
+/* "command 'x' died of SIGTERM", or its exit status. */
+void weft_returncode_describe(char *text, size_t size, const char *command, int returncode);
+
+/* A signal to the child, and to its whole group where it leads one. Errors, without message:
+ * -ESRCH, -EPERM, -EINVAL. */
+int weft_popen_end(weft_popen *popen, int signum);
 
 /* ---- communicate.c ---- */
 

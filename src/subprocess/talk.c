@@ -18,11 +18,17 @@
 /* ---- One round --------------------------------------------------------------------------------
  */
 
-static void close_input(weft_talk *talk)
+/* -EAGAIN: the end could not be typed yet. */
+static int close_input(weft_talk *talk)
 {
-    weft_stream_shut(talk->in);
+    int r = talk->in->terminal ? weft_stream_type_eof(talk->in) : 0;
+    if (r == -EAGAIN)
+        return r;
+    if (!talk->in->terminal) /* which is for reading too */
+        weft_stream_shut(talk->in);
     weft_stream_writer_release(talk->in);
     talk->in = NULL;
+    return 0;
 }
 
 static int write_some(weft_talk *talk)
@@ -41,7 +47,7 @@ static int write_some(weft_talk *talk)
     else
         talk->written += (size_t)n;
     if (talk->written == talk->input_size)
-        close_input(talk);
+        talk->in_idle = close_input(talk) == -EAGAIN;
     return 0;
 }
 

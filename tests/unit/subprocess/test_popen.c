@@ -61,8 +61,8 @@ static void options_that_exclude_each_other_are_refused(void **state)
         {.env = no_name},
         {.keep_fds = true, .pass_fds = fds, .pass_fds_count = 1},
         {.pass_fds = fds, .pass_fds_count = 2},
-        {.new_group = true, .group = 1},
-        {.group = -1},
+        {.new_group = true, .process_group = 1},
+        {.process_group = -1},
         {.out = WEFT_STDOUT},
         {.in = -9},
         {.grace = -1},
@@ -109,7 +109,7 @@ static void the_returncode_is_the_exit_status_or_minus_the_signal(void **state)
     assert_int_equal(weft_popen_wait(popen, &returncode, WEFT_NOWAIT), 0); /* again */
     assert_int_equal(returncode, -15);
     assert_int_equal(weft_result(popen, WEFT_NONE, WEFT_NOWAIT), WEFT_ECALLED_PROCESS);
-    assert_non_null(strstr(weft_error_message(), "died of signal 15"));
+    assert_non_null(strstr(weft_error_message(), "died of SIGTERM"));
     weft_release(popen);
 
     assert_int_equal(weft_popen_start(&popen, ARGV("exit", "0"), NULL), 0);

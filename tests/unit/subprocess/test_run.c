@@ -66,7 +66,7 @@ static void check_makes_a_status_a_failure_that_keeps_the_output(void **state)
     assert_int_equal(weft_subprocess_run(&completed, ARGV("die", "9"), &options),
                      WEFT_ECALLED_PROCESS);
     assert_int_equal(completed.returncode, -9);
-    assert_non_null(strstr(weft_error_message(), "died of signal 9"));
+    assert_non_null(strstr(weft_error_message(), "died of SIGKILL"));
     weft_completed_clear(&completed);
 }
 
