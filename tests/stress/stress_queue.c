@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A queue between threads and tasks, with time-outs and cancels on both sides: what goes in comes
- * out, once, and each producer's items in their order.
+ * A queue between threads and tasks, in each order, one by one and in batches, with time-outs and
+ * cancels on both sides: what goes in comes out, once, and in its order: each producer's items as
+ * they were put, or those of one priority; and what waits in a queue by priority is never passed
+ * over (looked at where one consumer takes several at once).
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,10 +14,11 @@
 
 #include "stress/stress.h"
 
-enum { ITEMS = 15000 * STRESS_FACTOR, THREADS = 6, TASKS = 12 };
+enum { ITEMS = 9000 * STRESS_FACTOR, THREADS = 6, TASKS = 12, PRIORITIES = 3, BATCH = 4 };
 
 typedef struct flow {
     weft_queue *queue;
+    weft_queue_order order;
     size_t maxsize;
     _Atomic int producers; /* that have not ended */
     _Atomic long in, out;
@@ -23,19 +26,38 @@ typedef struct flow {
 } flow;
 
 typedef struct parcel {
-    int producer, item;
+    int priority, producer, item;
 } parcel;
+
+static parcel make(const flow *f, int producer, int item)
+{
+    return (parcel){f->order == WEFT_QUEUE_PRIORITY ? item % PRIORITIES : 0, producer, item};
+}
+
+static int put_some(flow *f, int producer, int first, uint64_t *seed)
+{
+    parcel all[BATCH];
+    int count = 1 + (int)(stress_random(seed) % BATCH);
+    for (int i = 0; i < BATCH; i++)
+        all[i] = make(f, producer, first + i);
+    if (count > ITEMS - first)
+        count = ITEMS - first;
+    if (count > 1)
+        return weft_queue_put_many(f->queue, all, sizeof(all[0]), (size_t)count,
+                                   stress_timeout(seed));
+    int r = weft_queue_put(f->queue, WEFT_ARG(all[0]), stress_timeout(seed));
+    return r < 0 ? r : 1;
+}
 
 static int produce(flow *f, int producer, uint64_t *seed)
 {
     for (int i = 0; i < ITEMS;) {
-        parcel p = {producer, i};
-        int r = weft_queue_put(f->queue, WEFT_ARG(p), stress_timeout(seed));
+        int r = put_some(f, producer, i, seed);
         if (r < 0 && !stress_expected(r))
             return r;
-        if (r == 0) {
-            i++;
-            atomic_fetch_add(&f->in, 1);
+        if (r > 0) {
+            i += r;
+            atomic_fetch_add(&f->in, r);
         }
         if (f->maxsize > 0 && weft_queue_qsize(f->queue) > (int)f->maxsize)
             return weft_error(WEFT_EUSER, "more items than the bound");
@@ -45,27 +67,52 @@ static int produce(flow *f, int producer, uint64_t *seed)
     return 0;
 }
 
+static int get_some(flow *f, parcel *got, uint64_t *seed)
+{
+    double timeout = stress_timeout(seed);
+    if (stress_random(seed) % 2 == 0)
+        return weft_queue_get_many(f->queue, got, sizeof(*got), BATCH, timeout);
+    int r = weft_queue_get(f->queue, got, sizeof(*got), timeout);
+    return r < 0 ? r : 1;
+}
+
+typedef struct history {
+    int last[CROWD][PRIORITIES]; /* of each producer */
+} history;
+
+static int take_in(flow *f, history *h, const parcel *p)
+{
+    int *last = &h->last[p->producer][p->priority];
+    if (f->order != WEFT_QUEUE_LIFO && p->item <= *last)
+        return weft_error(WEFT_EUSER, "producer %d: %d after %d", p->producer, p->item, *last);
+    *last = p->item;
+    if (atomic_exchange(&f->seen[p->producer * ITEMS + p->item], 1) != 0)
+        return weft_error(WEFT_EUSER, "producer %d: %d came twice", p->producer, p->item);
+    atomic_fetch_add(&f->out, 1);
+    return 0;
+}
+
 static int consume(flow *f, uint64_t *seed)
 {
-    int last[CROWD];
-    for (int i = 0; i < CROWD; i++)
-        last[i] = -1;
+    history h;
+    for (int i = 0; i < CROWD * PRIORITIES; i++)
+        h.last[i / PRIORITIES][i % PRIORITIES] = -1;
     for (;;) {
-        parcel p;
-        int r = weft_queue_get(f->queue, WEFT_OUT(p), stress_timeout(seed));
+        parcel got[BATCH];
+        int r = get_some(f, got, seed);
         if (r == WEFT_ESHUTDOWN)
             return 0;
         if (r < 0 && !stress_expected(r))
             return r;
-        if (r < 0)
-            continue;
-        if (p.item <= last[p.producer])
-            return weft_error(WEFT_EUSER, "producer %d: %d after %d", p.producer, p.item,
-                              last[p.producer]);
-        last[p.producer] = p.item;
-        if (atomic_exchange(&f->seen[p.producer * ITEMS + p.item], 1) != 0)
-            return weft_error(WEFT_EUSER, "producer %d: %d came twice", p.producer, p.item);
-        atomic_fetch_add(&f->out, 1);
+        for (int i = 0; i < r; i++) {
+            int wrong = take_in(f, &h, &got[i]);
+            if (wrong < 0)
+                return wrong;
+            /* under one taking of the lock, but for the first, which may have been waited for */
+            if (i > 1 && got[i].priority < got[i - 1].priority)
+                return weft_error(WEFT_EUSER, "priority %d after %d", got[i].priority,
+                                  got[i - 1].priority);
+        }
     }
 }
 
@@ -77,11 +124,12 @@ static int crowd_member(void *arg)
     return m->index % 2 == 0 ? produce(f, m->index, &m->seed) : consume(f, &m->seed);
 }
 
-static void run(size_t maxsize)
+static void run(weft_queue_order order, size_t maxsize)
 {
-    flow f = {.maxsize = maxsize, .producers = (THREADS + TASKS) / 2};
+    flow f = {.order = order, .maxsize = maxsize, .producers = (THREADS + TASKS) / 2};
     crowd c = {.fn = crowd_member, .shared = &f, .threads = THREADS, .tasks = TASKS};
-    const weft_queue_options options = {.maxsize = maxsize, .item_size = sizeof(parcel)};
+    const weft_queue_options options = {
+        .order = order, .maxsize = maxsize, .item_size = sizeof(parcel)};
     f.seen = calloc((size_t)CROWD * ITEMS, 1);
     assert_non_null(f.seen);
     assert_int_equal(weft_queue_open(&f.queue, &options), 0);
@@ -97,19 +145,25 @@ static void run(size_t maxsize)
 static void through_a_narrow_one(void **state)
 {
     (void)state;
-    run(3);
+    run(WEFT_QUEUE_FIFO, 3);
+    run(WEFT_QUEUE_LIFO, 3);
+    run(WEFT_QUEUE_PRIORITY, 3);
 }
 
 static void through_a_wide_one(void **state)
 {
     (void)state;
-    run(200);
+    run(WEFT_QUEUE_FIFO, 200);
+    run(WEFT_QUEUE_LIFO, 200);
+    run(WEFT_QUEUE_PRIORITY, 200);
 }
 
 static void through_one_without_bound(void **state)
 {
     (void)state;
-    run(0);
+    run(WEFT_QUEUE_FIFO, 0);
+    run(WEFT_QUEUE_LIFO, 0);
+    run(WEFT_QUEUE_PRIORITY, 0);
 }
 
 static int shut_down(void **state)

@@ -10,7 +10,6 @@
 
 #include <weft.h>
 
-#include "support/coroutines.h"
 #include "support/support.h"
 
 static weft_queue *new_queue(size_t maxsize, size_t item_size)
@@ -19,12 +18,6 @@ static weft_queue *new_queue(size_t maxsize, size_t item_size)
     const weft_queue_options options = {.maxsize = maxsize, .item_size = item_size};
     assert_int_equal(weft_queue_open(&queue, &options), 0);
     return queue;
-}
-
-static void settle(weft_runner *runner)
-{
-    for (int i = 0; i < 4; i++)
-        weft_runner_turn(runner, WEFT_INSTANT_NOW);
 }
 
 static void items_come_out_in_their_order(void **state)
@@ -200,173 +193,6 @@ static void it_tells_of_itself(void **state)
     weft_release(unbounded);
 }
 
-typedef struct party {
-    weft_queue *queue;
-    int r, n;
-} party;
-
-static void get_one(void *arg)
-{
-    party *p = arg;
-    p->r = weft_queue_get(p->queue, WEFT_OUT(p->n), WEFT_FOREVER);
-}
-
-static void put_one(void *arg)
-{
-    party *p = arg;
-    p->r = weft_queue_put(p->queue, WEFT_ARG(p->n), WEFT_FOREVER);
-}
-
-static void a_promised_item_is_not_taken_by_another(void **state)
-{
-    (void)state;
-    weft_queue *queue = new_queue(0, sizeof(int));
-    party getter = {queue, 1, 0};
-    unsigned left = 0;
-    int n;
-    weft_runner *runner = coroutines_open();
-    coroutine_spawn(runner, &left, get_one, &getter);
-    settle(runner);
-    assert_int_equal(weft_queue_put(queue, WEFT_ARG((int){5}), WEFT_FOREVER), 0);
-    assert_int_equal(weft_queue_get(queue, WEFT_OUT(n), WEFT_NOWAIT), -ETIMEDOUT);
-    coroutines_run(runner, &left);
-    assert_int_equal(getter.n, 5);
-    weft_runner_close(runner);
-    weft_release(queue);
-}
-
-static void a_cancelled_getter_leaves_the_item_in_its_place(void **state)
-{
-    (void)state;
-    weft_queue *queue = new_queue(0, sizeof(int));
-    party first = {queue, 1, 0}, second = {queue, 1, 0};
-    unsigned left = 0;
-    int n = 0;
-    weft_runner *runner = coroutines_open();
-    weft_context *context = coroutine_spawn(runner, &left, get_one, &first);
-    coroutine_spawn(runner, &left, get_one, &second);
-    settle(runner);
-    assert_int_equal(left, 2);
-    assert_int_equal(weft_queue_put(queue, WEFT_ARG((int){1}), WEFT_FOREVER), 0);
-    weft_context_cancel(context); /* after the wake-up */
-    coroutines_run(runner, &left);
-    assert_int_equal(first.r, -ECANCELED);
-    assert_int_equal(second.r, sizeof(int));
-    assert_int_equal(second.n, 1);
-
-    context = coroutine_spawn(runner, &left, get_one, &first);
-    settle(runner);
-    assert_int_equal(weft_queue_put(queue, WEFT_ARG((int){2}), WEFT_FOREVER), 0);
-    weft_context_cancel(context);
-    assert_int_equal(weft_queue_put(queue, WEFT_ARG((int){3}), WEFT_FOREVER), 0);
-    coroutines_run(runner, &left);
-    assert_int_equal(first.r, -ECANCELED);
-    assert_int_equal(weft_queue_get(queue, WEFT_OUT(n), WEFT_NOWAIT), sizeof(n));
-    assert_int_equal(n, 2);
-    assert_int_equal(weft_queue_get(queue, WEFT_OUT(n), WEFT_NOWAIT), sizeof(n));
-    assert_int_equal(n, 3);
-    weft_runner_close(runner);
-    weft_release(queue);
-}
-
-static void a_cancelled_putter_gives_its_room_to_the_next(void **state)
-{
-    (void)state;
-    weft_queue *queue = new_queue(1, sizeof(int));
-    party first = {queue, 1, 1}, second = {queue, 1, 2};
-    unsigned left = 0;
-    int n;
-    weft_runner *runner = coroutines_open();
-    assert_int_equal(weft_queue_put(queue, WEFT_ARG((int){0}), WEFT_FOREVER), 0);
-    weft_context *context = coroutine_spawn(runner, &left, put_one, &first);
-    coroutine_spawn(runner, &left, put_one, &second);
-    settle(runner);
-    assert_int_equal(weft_queue_get(queue, WEFT_OUT(n), WEFT_NOWAIT), sizeof(n));
-    /* the room is the first one's */
-    assert_int_equal(weft_queue_put(queue, WEFT_ARG((int){9}), WEFT_NOWAIT), -ETIMEDOUT);
-    weft_context_cancel(context);
-    coroutines_run(runner, &left);
-    assert_int_equal(first.r, -ECANCELED);
-    assert_int_equal(second.r, 0);
-    assert_int_equal(weft_queue_get(queue, WEFT_OUT(n), WEFT_NOWAIT), sizeof(n));
-    assert_int_equal(n, 2);
-    assert_int_equal(weft_queue_qsize(queue), 0);
-    weft_runner_close(runner);
-    weft_release(queue);
-}
-
-static void a_getter_without_room_lets_the_next_have_it(void **state)
-{
-    (void)state;
-    weft_queue *queue = new_queue(0, 0);
-    party small = {queue, 1, 0}, next = {queue, 1, 0};
-    unsigned left = 0;
-    char large[40] = "";
-    weft_runner *runner = coroutines_open();
-    coroutine_spawn(runner, &left, get_one, &small);
-    coroutine_spawn(runner, &left, get_one, &next);
-    settle(runner);
-    assert_int_equal(weft_queue_put(queue, large, sizeof(large), WEFT_FOREVER), 0);
-    coroutines_run(runner, &left);
-    assert_int_equal(small.r, -EMSGSIZE);
-    assert_int_equal(next.r, -EMSGSIZE);
-    assert_int_equal(weft_queue_get(queue, WEFT_OUT(large), WEFT_NOWAIT), sizeof(large));
-    weft_runner_close(runner);
-    weft_release(queue);
-}
-
-static void draining_serves_what_is_there(void **state)
-{
-    (void)state;
-    weft_queue *queue = new_queue(2, sizeof(int));
-    party putter = {queue, 1, 3};
-    unsigned left = 0;
-    int n = 1;
-    weft_runner *runner = coroutines_open();
-    weft_queue_put(queue, WEFT_ARG(n), WEFT_FOREVER);
-    weft_queue_put(queue, WEFT_ARG(n), WEFT_FOREVER);
-    coroutine_spawn(runner, &left, put_one, &putter);
-    settle(runner);
-    assert_int_equal(weft_queue_shutdown(queue, WEFT_SHUTDOWN_DRAIN), 0);
-    coroutines_run(runner, &left);
-    assert_int_equal(putter.r, WEFT_ESHUTDOWN);
-    assert_int_equal(weft_queue_put(queue, WEFT_ARG(n), WEFT_NOWAIT), WEFT_ESHUTDOWN);
-    assert_int_equal(weft_queue_get(queue, WEFT_OUT(n), WEFT_FOREVER), sizeof(n));
-    assert_int_equal(weft_queue_get(queue, WEFT_OUT(n), WEFT_FOREVER), sizeof(n));
-    assert_int_equal(weft_queue_get(queue, WEFT_OUT(n), WEFT_FOREVER), WEFT_ESHUTDOWN);
-    assert_int_equal(weft_queue_get(queue, WEFT_OUT(n), WEFT_NOWAIT), WEFT_ESHUTDOWN);
-    weft_runner_close(runner);
-    weft_release(queue);
-}
-
-static void an_immediate_end_drops_and_wakes_all(void **state)
-{
-    (void)state;
-    weft_queue *queue = new_queue(0, 0), *empty = new_queue(0, sizeof(int));
-    party getter = {empty, 1, 0}, promised = {empty, 1, 0};
-    unsigned left = 0;
-    char large[100] = "";
-    weft_runner *runner = coroutines_open();
-    weft_queue_put(queue, large, sizeof(large), WEFT_FOREVER);
-    assert_int_equal(weft_queue_shutdown(queue, WEFT_SHUTDOWN_DRAIN), 0);
-    assert_int_equal(weft_queue_shutdown(queue, WEFT_SHUTDOWN_IMMEDIATE), 0);
-    assert_int_equal(weft_queue_get(queue, WEFT_OUT(large), WEFT_FOREVER), WEFT_ESHUTDOWN);
-    assert_int_equal(weft_queue_join(queue, WEFT_FOREVER), 0);
-
-    coroutine_spawn(runner, &left, get_one, &promised);
-    coroutine_spawn(runner, &left, get_one, &getter);
-    settle(runner);
-    weft_queue_put(empty, WEFT_ARG((int){1}), WEFT_FOREVER);
-    assert_int_equal(weft_queue_shutdown(empty, WEFT_SHUTDOWN_IMMEDIATE), 0);
-    coroutines_run(runner, &left);
-    assert_int_equal(promised.r, WEFT_ESHUTDOWN);
-    assert_int_equal(getter.r, WEFT_ESHUTDOWN);
-    assert_int_equal(weft_queue_qsize(empty), 0);
-    weft_runner_close(runner);
-    weft_release(queue);
-    weft_release(empty);
-}
-
 static int work(void *arg)
 {
     weft_queue *queue = arg;
@@ -402,92 +228,6 @@ static void join_waits_until_all_is_done(void **state)
     weft_release(queue);
 }
 
-static int put_later(void *arg)
-{
-    return weft_queue_put(arg, WEFT_ARG((int){42}), WEFT_FOREVER);
-}
-
-static void it_can_be_waited_for_among_others(void **state)
-{
-    (void)state;
-    weft_queue *queues[2] = {new_queue(0, sizeof(int)), new_queue(0, sizeof(int))};
-    weft_thread *thread;
-    int n;
-    assert_int_equal(weft_wait(queues[0], WEFT_NOWAIT), -ETIMEDOUT);
-    assert_int_equal(weft_wait_any(queues, 2, 0.001), -ETIMEDOUT);
-    assert_int_equal(weft_thread_start(&thread, put_later, WEFT_POINTER(queues[1]), NULL), 0);
-    assert_int_equal(weft_wait_any(queues, 2, WEFT_FOREVER), 1);
-    assert_true(weft_done(queues[1]));
-    assert_int_equal(weft_queue_get(queues[1], WEFT_OUT(n), WEFT_NOWAIT), sizeof(n));
-    assert_int_equal(n, 42);
-    assert_false(weft_done(queues[1]));
-    weft_thread_join(thread, WEFT_FOREVER);
-    weft_release(thread);
-    weft_queue_shutdown(queues[0], WEFT_SHUTDOWN_DRAIN);
-    assert_int_equal(weft_wait_any(queues, 2, WEFT_FOREVER), 0);
-    weft_release_many(queues, 2);
-}
-
-enum { ITEMS = 20000, PAIRS = 3 };
-
-typedef struct stream {
-    weft_queue *queue;
-    int id;
-} stream;
-
-static int produce(void *arg)
-{
-    stream *s = arg;
-    int r = 0;
-    for (int i = 0; r == 0 && i < ITEMS; i++)
-        r = weft_queue_put(s->queue, WEFT_ARG((int[2]){s->id, i}), WEFT_FOREVER);
-    return r;
-}
-
-/* Returns how many it got; each producer's items must come in order. */
-static int consume(void *arg)
-{
-    stream *s = arg;
-    int last[PAIRS], item[2], count = 0, r;
-    for (int i = 0; i < PAIRS; i++)
-        last[i] = -1;
-    while ((r = weft_queue_get(s->queue, WEFT_OUT(item), WEFT_FOREVER)) > 0) {
-        if (item[1] <= last[item[0]])
-            return -EIO;
-        last[item[0]] = item[1];
-        count++;
-    }
-    return r < 0 ? r : count;
-}
-
-static void every_item_arrives_once_and_in_order(void **state)
-{
-    (void)state;
-    for (size_t maxsize = 0; maxsize <= 64; maxsize = maxsize * 8 + 1) {
-        weft_queue *queue = new_queue(maxsize, 2 * sizeof(int));
-        weft_thread *producers[PAIRS], *consumers[PAIRS];
-        int count = 0;
-        for (int i = 0; i < PAIRS; i++) {
-            stream s = {queue, i};
-            assert_int_equal(weft_thread_start(&consumers[i], consume, WEFT_ARG(s), NULL), 0);
-            assert_int_equal(weft_thread_start(&producers[i], produce, WEFT_ARG(s), NULL), 0);
-        }
-        for (int i = 0; i < PAIRS; i++)
-            assert_int_equal(weft_result(producers[i], WEFT_NONE, WEFT_FOREVER), 0);
-        for (int i = 0; i < PAIRS; i++)
-            assert_int_equal(weft_queue_put(queue, WEFT_NONE, WEFT_FOREVER), 0);
-        for (int i = 0; i < PAIRS; i++) {
-            int r = weft_result(consumers[i], WEFT_NONE, WEFT_FOREVER);
-            assert_true(r >= 0);
-            count += r;
-        }
-        assert_int_equal(count, PAIRS * ITEMS);
-        weft_release_many(producers, PAIRS);
-        weft_release_many(consumers, PAIRS);
-        weft_release(queue);
-    }
-}
-
 static int shut_down(void **state)
 {
     (void)state;
@@ -506,15 +246,7 @@ int main(void)
         weft_test(an_item_of_another_size_is_refused),
         weft_test(misuse_is_refused),
         weft_test(it_tells_of_itself),
-        weft_test(a_promised_item_is_not_taken_by_another),
-        weft_test(a_cancelled_getter_leaves_the_item_in_its_place),
-        weft_test(a_cancelled_putter_gives_its_room_to_the_next),
-        weft_test(a_getter_without_room_lets_the_next_have_it),
-        weft_test(draining_serves_what_is_there),
-        weft_test(an_immediate_end_drops_and_wakes_all),
         weft_test(join_waits_until_all_is_done),
-        weft_test(it_can_be_waited_for_among_others),
-        weft_test(every_item_arrives_once_and_in_order),
     };
     return cmocka_run_group_tests(tests, NULL, shut_down);
 }
