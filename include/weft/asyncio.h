@@ -135,6 +135,26 @@ WEFT_API int weft_loop_call_soon_threadsafe(weft_loop *loop, weft_call **call, w
 WEFT_API int weft_loop_call_later(weft_loop *loop, weft_call **call, double delay, weft_fn *fn,
                                   const void *arg, size_t arg_size);
 
+/*
+ * Has fn(arg) run in this loop, as weft_loop_call_soon does it, each time the signal comes; several
+ * that come before it begins are one. The argument bytes are copied. It replaces what this loop had
+ * for the signal, and stays until it is removed or the loop ends: then what weft_signal_set had
+ * installed before is so again, or what was found. Unlike that of a handler of weft_signal_set, a
+ * failure of fn ends nothing. Returns 0. Loop thread only, and that the main one.
+ * Errors: -EINVAL (no such signal, or none that can be handled; no function), -EPERM (the loop does
+ * not run on the main thread), -ENOMEM, -EMFILE, -ENFILE, WEFT_EINVALID_STATE (another thread's
+ * loop), WEFT_EFORKED. Python: loop.add_signal_handler
+ */
+WEFT_API int weft_loop_add_signal_handler(weft_loop *loop, int signum, weft_fn *fn, const void *arg,
+                                          size_t arg_size);
+
+/*
+ * Removes it: what was set before is installed again. Returns 1, or 0 where the loop had none for
+ * the signal. Loop thread only. Errors: -EINVAL (NULL), -EPERM, WEFT_EINVALID_STATE (another
+ * thread's loop), WEFT_EFORKED, those of weft_signal_set. Python: loop.remove_signal_handler
+ */
+WEFT_API int weft_loop_remove_signal_handler(weft_loop *loop, int signum);
+
 #if !defined(__cplusplus)
 #define weft_gather(handles, count, timeout) weft_gather(WEFT_HANDLES_(handles), count, timeout)
 #endif

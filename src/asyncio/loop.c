@@ -173,6 +173,7 @@ static int open_loop(weft_loop **opened, const weft_loop_options *options)
 
 static void close_loop(weft_loop *loop)
 {
+    weft_loop_drop_signals(loop);
     weft_runner_close(loop->runner);
     loop->runner = NULL;
     weft_handle_complete(&loop->handle);

@@ -18,6 +18,7 @@ struct weft_loop {
     weft_list tasks;            /* that have begun and not ended; the loop's thread alone */
     weft_list dispatches;       /* coroutines that run calls (call.c); the loop's thread alone */
     struct weft_dispatch *open; /* the last of them that has not begun; likewise */
+    weft_list signals;          /* handlers (loop_signal.c); the loop's thread alone */
     bool ending;                /* tasks that begin now are cancelled; the loop's thread alone */
     /* A signal handler's code that has cancelled the first task, with its message (owned; NULL: no
      * memory); the loop's thread alone. */
@@ -31,6 +32,9 @@ struct weft_loop {
 };
 
 extern const weft_kind weft_loop_kind;
+
+/* The loop ends: what its signal handlers replaced is put back. */
+void weft_loop_drop_signals(weft_loop *loop);
 
 /* The loop of the running context; NULL: none runs here. */
 weft_loop *weft_loop_running(void);

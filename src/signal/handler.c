@@ -90,6 +90,11 @@ static bool has_handler(const struct sigaction *action, void (*handler)(int))
     return (action->sa_flags & SA_SIGINFO) == 0 && action->sa_handler == handler;
 }
 
+static bool is_foreign(const struct sigaction *action)
+{
+    return !is_ours(action) && !has_handler(action, SIG_DFL) && !has_handler(action, SIG_IGN);
+}
+
 /* What the system is to do for a handler; a chained function finds its mask and flags in force. */
 static struct sigaction action_for(int signum, weft_signal_fn *handler, bool chained)
 {
@@ -119,8 +124,11 @@ static int install(int signum, weft_signal_fn *handler, bool chained)
     struct sigaction before;
     if (sigaction(signum, NULL, &before) < 0)
         return -errno;
-    bool first = entries[signum].handler == NULL, active = atomic_load(&slot->active);
-    if (first) {
+    bool active = atomic_load(&slot->active);
+    /* While weft's C-level handler is out, what was found first stays: whoever has installed
+     * something else since may call on weft's. */
+    bool none = entries[signum].handler == NULL && !is_ours(&before);
+    if (!active && (none || is_foreign(&before))) {
         slot->found = before;
         atomic_store(&slot->spent, false);
     }
@@ -320,7 +328,7 @@ int weft_signal_siginterrupt(int signum, weft_siginterrupt mode)
         action.sa_flags &= ~SA_RESTART;
         action.sa_flags |= mode == WEFT_SIGINTERRUPT_OFF ? SA_RESTART : 0;
         r = sigaction(signum, &action, NULL) < 0 ? -errno : 0;
-    } else if (r == 0 && !has_handler(&action, SIG_DFL) && !has_handler(&action, SIG_IGN)) {
+    } else if (r == 0 && is_foreign(&action)) {
         r = -EPERM;
     }
     weft_ilock_release(&lock);

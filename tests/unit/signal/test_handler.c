@@ -258,16 +258,6 @@ static void a_handler_cannot_shut_down(void **state)
     assert_int_equal(r, -EBUSY);
 }
 
-static void names_are_the_macros(void **state)
-{
-    (void)state;
-    assert_string_equal(weft_signal_name(SIGINT), "SIGINT");
-    assert_string_equal(weft_signal_name(SIGUSR2), "SIGUSR2");
-    assert_null(weft_signal_name(0));
-    assert_null(weft_signal_name(-5));
-    assert_null(weft_signal_name(100000));
-}
-
 static void errno_of_the_host_is_kept(void **state)
 {
     (void)state;
@@ -377,7 +367,6 @@ int main(void)
         weft_test(only_the_main_thread_sets_and_runs_handlers),
         weft_test(a_handler_may_set_and_raise),
         weft_test(a_handler_cannot_shut_down),
-        weft_test(names_are_the_macros),
         weft_test(errno_of_the_host_is_kept),
         weft_test(a_fault_still_kills),
         weft_test(handlers_are_inherited_over_a_fork),
