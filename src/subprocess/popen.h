@@ -103,6 +103,9 @@ int weft_pipes_sleep(weft_popen *popen, const weft_pipe_wait *pipes, size_t coun
 
 /* ---- start.c ---- */
 
+/* What runs a command line, its argument 0 too. */
+const char *weft_command_shell(const weft_popen_options *options);
+
 /* weft_popen_start with the command line given; NULL: that of argv. */
 int weft_popen_start_as(weft_popen **popen, const char *const argv[], const char *command,
                         const weft_popen_options *options);

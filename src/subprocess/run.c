@@ -115,7 +115,8 @@ int weft_subprocess_run(weft_completed *completed, const char *const argv[],
 int weft_subprocess_shell(weft_completed *completed, const char *command,
                           const weft_subprocess_options *options)
 {
-    const char *const argv[] = {"/bin/sh", "-c", command, NULL};
+    const char *shell = options != NULL ? weft_command_shell(&options->popen) : "/bin/sh";
+    const char *const argv[] = {shell, "-c", command, NULL};
     weft_completed unwanted;
     if (completed == NULL)
         completed = &unwanted;

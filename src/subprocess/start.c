@@ -285,10 +285,14 @@ int weft_popen_start(weft_popen **popen, const char *const argv[],
     return weft_popen_start_as(popen, argv, NULL, options);
 }
 
+const char *weft_command_shell(const weft_popen_options *options)
+{
+    return options->executable != NULL ? options->executable : "/bin/sh";
+}
+
 int weft_popen_shell(weft_popen **popen, const char *command, const weft_popen_options *options)
 {
-    const char *shell =
-        options != NULL && options->executable != NULL ? options->executable : "/bin/sh";
+    const char *shell = options != NULL ? weft_command_shell(options) : "/bin/sh";
     const char *const argv[] = {shell, "-c", command, NULL};
     if (popen != NULL)
         *popen = NULL;

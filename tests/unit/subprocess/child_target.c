@@ -13,6 +13,12 @@
  *     cwd               writes the working directory
  *     fds               writes the numbers of all open descriptors
  *     ids               writes whether it leads its group, its session
+ *     owners            writes its user, its group, and its other groups
+ *     limit N           writes the soft and the hard limit of resource N
+ *     tty               writes which of 0, 1, 2 are terminals, and whether it controls one
+ *     obey              reads lines: "o text" writes text to stdout, "e text" to stderr
+ *     hoard N           touches N bytes, and spends 20 ms of processor time
+ *     churn N           copies stdin to stdout, N bytes, in pieces of odd sizes
  *     mask              writes the umask, in octal
  *     ready FD          writes "ready" to stdout, closes FD, then sleeps for ever
  *     hold FD           as ready, but a grandchild keeps stdout too, until FD2 = FD + 1 ends
@@ -25,7 +31,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 static int put_all(int fd, const char *data, size_t size)
@@ -156,41 +164,133 @@ static int say_mask(void)
     return put(1, text);
 }
 
+static int say_owners(void)
+{
+    gid_t groups[64];
+    char text[1024];
+    int count = getgroups(64, groups);
+    int n = snprintf(text, sizeof text, "%ld %ld:", (long)geteuid(), (long)getegid());
+    for (int i = 0; i < count; i++)
+        n += snprintf(text + n, sizeof text - (size_t)n, " %ld", (long)groups[i]);
+    return put(1, text);
+}
+
+static int say_limit(int resource)
+{
+    char text[64];
+    struct rlimit limit;
+    if (getrlimit(resource, &limit) < 0)
+        return 1;
+    (void)snprintf(text, sizeof text, "%lld %lld", (long long)limit.rlim_cur,
+                   (long long)limit.rlim_max);
+    return put(1, text);
+}
+
+static int say_terminals(void)
+{
+    char text[16] = "";
+    for (int fd = 0; fd < 3; fd++)
+        (void)strcat(text, isatty(fd) ? "t" : "-");
+    int own = open("/dev/tty", O_RDWR);
+    (void)strcat(text, own >= 0 ? " own\n" : "\n");
+    return put(isatty(1) ? 1 : 2, text);
+}
+
+static int obey(void)
+{
+    char line[256];
+    while (fgets(line, sizeof line, stdin) != NULL) {
+        if (put(line[0] == 'o' ? 1 : 2, line + 2) != 0)
+            return 1;
+    }
+    return 0;
+}
+
+static int hoard(size_t size)
+{
+    char *memory = malloc(size);
+    if (memory == NULL)
+        return 1;
+    for (size_t i = 0; i < size; i += 1024)
+        ((volatile char *)memory)[i] = 1;
+    while (clock() < CLOCKS_PER_SEC / 50)
+        continue;
+    return 0;
+}
+
+static int churn(size_t size)
+{
+    static char buffer[70001];
+    unsigned random = 1;
+    while (size > 0) {
+        random = random * 1103515245u + 12345u;
+        size_t want = 1 + (random >> 8) % sizeof buffer;
+        ssize_t n = read(0, buffer, want);
+        if (n <= 0)
+            return n < 0;
+        size_t first = (size_t)n / 3;
+        if (put_all(1, buffer, first) != 0 || put_all(1, buffer + first, (size_t)n - first) != 0)
+            return 1;
+        size -= (size_t)n < size ? (size_t)n : size;
+    }
+    return 0;
+}
+
 static int say_env(const char *name)
 {
     const char *value = getenv(name);
     return put(1, value != NULL ? value : "(none)");
 }
 
-int main(int argc, char **argv)
+static int say(int argc, char **argv)
 {
-    const char *what = argc > 1 ? argv[1] : "";
-    const char *arg = argc > 2 ? argv[2] : "0";
-    long n = strtol(arg, NULL, 10);
-    if (strcmp(what, "exit") == 0)
-        return (int)n;
-    if (strcmp(what, "die") == 0)
-        return raise((int)n);
+    return put(1, argc > 2 ? argv[2] : "0") || (argc > 3 && put(2, argv[3]));
+}
+
+/* What needs no number. */
+static int do_plain(const char *what, int argc, char **argv)
+{
     if (strcmp(what, "say") == 0)
-        return put(1, arg) || (argc > 3 && put(2, argv[3]));
+        return say(argc, argv);
     if (strcmp(what, "cat") == 0)
         return cat();
-    if (strcmp(what, "flood") == 0)
-        return flood((size_t)n, 1);
-    if (strcmp(what, "floods") == 0)
-        return flood((size_t)n, 2);
-    if (strcmp(what, "gulp") == 0)
-        return gulp((size_t)n);
     if (strcmp(what, "env") == 0)
-        return say_env(arg);
+        return say_env(argc > 2 ? argv[2] : "0");
     if (strcmp(what, "cwd") == 0)
         return say_where();
     if (strcmp(what, "fds") == 0)
         return list_fds();
     if (strcmp(what, "ids") == 0)
         return say_ids();
+    if (strcmp(what, "owners") == 0)
+        return say_owners();
+    if (strcmp(what, "tty") == 0)
+        return say_terminals();
+    if (strcmp(what, "obey") == 0)
+        return obey();
     if (strcmp(what, "mask") == 0)
         return say_mask();
+    return 125;
+}
+
+static int do_numbered(const char *what, long n)
+{
+    if (strcmp(what, "exit") == 0)
+        return (int)n;
+    if (strcmp(what, "die") == 0)
+        return raise((int)n);
+    if (strcmp(what, "flood") == 0)
+        return flood((size_t)n, 1);
+    if (strcmp(what, "floods") == 0)
+        return flood((size_t)n, 2);
+    if (strcmp(what, "gulp") == 0)
+        return gulp((size_t)n);
+    if (strcmp(what, "hoard") == 0)
+        return hoard((size_t)n);
+    if (strcmp(what, "churn") == 0)
+        return churn((size_t)n);
+    if (strcmp(what, "limit") == 0)
+        return say_limit((int)n);
     if (strcmp(what, "ready") == 0)
         return ready((int)n);
     if (strcmp(what, "hold") == 0)
@@ -200,4 +300,11 @@ int main(int argc, char **argv)
     if (strcmp(what, "ignore") == 0)
         return signal(SIGTERM, SIG_IGN) == SIG_ERR || ready((int)n);
     return 125;
+}
+
+int main(int argc, char **argv)
+{
+    const char *what = argc > 1 ? argv[1] : "";
+    int r = do_plain(what, argc, argv);
+    return r != 125 ? r : do_numbered(what, strtol(argc > 2 ? argv[2] : "0", NULL, 10));
 }
