@@ -165,7 +165,8 @@ WEFT_API int weft_add_done_callback(void *handle, weft_done_fn *fn, void *arg);
 WEFT_API const char *weft_handle_name(void *handle);
 
 /*
- * Renames it (copied). Errors: -EINVAL, -ENOMEM, WEFT_EFORKED. Python: Thread.name, Task.set_name
+ * Renames it (copied). Where a thread renames itself, the system's tools show the new name, too.
+ * Errors: -EINVAL, -ENOMEM, WEFT_EFORKED. Python: Thread.name, Task.set_name
  */
 WEFT_API int weft_handle_set_name(void *handle, const char *name);
 

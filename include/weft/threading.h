@@ -103,12 +103,76 @@ WEFT_API bool weft_thread_daemon(weft_thread *thread);
 WEFT_API weft_thread *weft_thread_current(void);
 
 /*
- * Fills in up to `room` threads that are alive (retained: weft_release_many), the oldest first, and
- * returns how many there are, which may be more. Threads that weft did not start are among them
- * once they have a handle (weft_thread_current); the caller's always is. `threads` may be NULL with
- * room 0, to count. Errors: -EINVAL, -ENOMEM. Python: threading.enumerate, threading.active_count
+ * The main thread: the process's first, in a forked child the one that forked. Where the system
+ * does not tell, it is the one that first asked for itself, or first called weft_signal_set or
+ * weft_run. Borrowed: until it ends, or weft_shutdown. NULL with a message: -ENOMEM.
+ * Python: threading.main_thread
+ */
+WEFT_API weft_thread *weft_thread_main(void);
+
+/*
+ * Fills in up to `room` threads that are alive (retained: weft_release_many), the main one first,
+ * then the oldest, and returns how many there are, which may be more. Threads that weft did not
+ * start are among them once they have a handle (weft_thread_current); the caller's and the main
+ * one always are. `threads` may be NULL with room 0, to count. Errors: -EINVAL, -ENOMEM.
+ * Python: threading.enumerate
  */
 WEFT_API int weft_thread_enumerate(weft_thread **threads, size_t room);
+
+/*
+ * How many threads are alive, counted as by weft_thread_enumerate. Errors: -ENOMEM.
+ * Python: threading.active_count
+ */
+WEFT_API int weft_thread_active_count(void);
+
+/*
+ * A number that no other thread of this process has or had; not 0, also when the thread has ended.
+ * 0 for NULL. Python: Thread.ident, threading.get_ident
+ */
+WEFT_API uint64_t weft_thread_ident(weft_thread *thread);
+
+/*
+ * The number by which the system knows the thread; another thread may get it when this one has
+ * ended. 0 for NULL, and where the system has no such number.
+ * Python: Thread.native_id, threading.get_native_id
+ */
+WEFT_API int64_t weft_thread_native_id(weft_thread *thread);
+
+/* What is told of a thread whose function has failed: the thread and the message are borrowed: for
+ * the call. */
+typedef void weft_thread_excepthook_fn(weft_thread *thread, int code, const char *message,
+                                       void *arg);
+
+/*
+ * Sets what is called for each thread of weft's whose function fails, with another code than
+ * -ECANCELED; in that thread, before it counts as ended, no lock held. For all threads, also those
+ * that run; NULL: nothing, which is how it begins. One call of the hook before may still run.
+ * Python: threading.excepthook
+ */
+WEFT_API void weft_thread_set_excepthook(weft_thread_excepthook_fn *hook, void *arg);
+
+/* ---- Timer ------------------------------------------------------------------------------------
+ */
+
+/* A thread that waits before it calls its function: whatever takes a thread takes a timer. */
+typedef weft_thread weft_timer;
+
+/*
+ * Starts a thread that calls fn(arg) `seconds` from now. All else as in weft_thread_start;
+ * weft_shutdown waits for it, or cancels it where it is a daemon.
+ * Errors: -EINVAL (also for seconds that are negative or not a number), -EAGAIN, -ENOMEM.
+ * Python: threading.Timer(interval, function, args).start()
+ */
+WEFT_API int weft_timer_start(weft_timer **timer, double seconds, weft_fn *fn, const void *arg,
+                              size_t arg_size, const weft_thread_options *options);
+
+/*
+ * Keeps a timer whose time has not come from calling its function; its result is then -ECANCELED.
+ * Returns 1, or 0: its time has come, or it was cancelled before; that changes nothing.
+ * (weft_cancel would also end a wait of the running function.) Errors: -EINVAL (also for a thread
+ * that is no timer), WEFT_EFORKED. Python: Timer.cancel
+ */
+WEFT_API int weft_timer_cancel(weft_timer *timer);
 
 /* ---- Lock -------------------------------------------------------------------------------------
  */

@@ -286,7 +286,12 @@ int weft_handle_set_name(void *handle, const char *name)
     int r = weft_handle_check(handle, NULL, "set name");
     if (r == 0 && name == NULL)
         r = weft_error(-EINVAL, "set name: the name is NULL");
-    return r < 0 ? r : weft_handle_rename(handle, name);
+    if (r == 0)
+        r = weft_handle_rename(handle, name);
+    const weft_kind *kind = r == 0 ? ((weft_handle *)handle)->kind : NULL;
+    if (kind != NULL && kind->renamed != NULL)
+        kind->renamed(handle, name);
+    return r;
 }
 
 void *weft_handle_data(void *handle)

@@ -30,6 +30,8 @@ typedef struct weft_kind {
     int (*cancel)(weft_handle *handle);           /* 1 asked, 0 done; NULL: -ENOTSUP */
     /* pthread_kill: 0, or a code without a message; -ESRCH: it has ended. NULL: it is no thread. */
     int (*send_signal)(weft_handle *handle, int signum);
+    /* weft_handle_set_name has given it another name; no lock held. May be NULL. */
+    void (*renamed)(weft_handle *handle, const char *name);
     /* Readiness, for kinds where it is more than `done`. All or none of: */
     bool (*ready)(weft_handle *handle);
     /* Links the waiter if not ready (then 0), else 1, under the kind's own lock. */

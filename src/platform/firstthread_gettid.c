@@ -12,3 +12,13 @@ int weft_first_thread(void)
 {
     return syscall(SYS_gettid) == (long)getpid();
 }
+
+int64_t weft_native_thread_id(void)
+{
+    return syscall(SYS_gettid);
+}
+
+int64_t weft_native_main_id(void)
+{
+    return getpid();
+}

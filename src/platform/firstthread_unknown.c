@@ -8,3 +8,13 @@ int weft_first_thread(void)
 {
     return -1;
 }
+
+int64_t weft_native_thread_id(void)
+{
+    return 0;
+}
+
+int64_t weft_native_main_id(void)
+{
+    return 0;
+}

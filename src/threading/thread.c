@@ -9,53 +9,29 @@
  * joined is joined by its finalizer; where that runs in the thread itself it cannot, so the record
  * is left in `leaving` for the next one that comes there, or for weft_shutdown.
  *
- * `threads` lists every record from its start to its end, under one lock; a record that is listed
- * may be at its end already (no references): whoever goes through the list takes a reference only
- * where there is one.
+ * `weft_threads` lists every record from its start to its end, under one lock; a record that is
+ * listed may be at its end already (no references): whoever goes through the list takes a reference
+ * only where there is one.
  *
- * Threads that weft did not start get a record when somebody asks who they are; their context owns
- * it.
+ * Threads that weft did not start: thread_current.c.
  */
-#include <weft/threading.h>
+#include "threading/thread.h"
 
-#include <limits.h>
-#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <unistd.h>
 
 #include "core/clock.h"
-#include "core/fork.h"
-#include "core/interrupt.h"
-#include "core/job.h"
 #include "core/memory.h"
 #include "core/runner.h"
 #include "core/shutdown.h"
 #include "platform/firstthread.h"
 #include "platform/threadname.h"
 
-enum { CREATED, STARTED, JOINING, GONE }; /* of the OS thread; CREATED: its id is not known yet */
-
-struct weft_thread {
-    weft_job job;      /* first */
-    pthread_t pthread; /* written by the thread before it does anything else */
-    bool daemon;
-    bool foreign; /* not started by weft: nothing to join */
-    /* CREATED ...; from STARTED to JOINING under the handle's lock, under which it is signalled */
-    _Atomic uint32_t exit;
-    weft_link link; /* in `threads` */
-    _Alignas(16) unsigned char inside[];
-};
-
-static weft_ilock threads_lock; /* guards `threads` and `registered` */
-static weft_list threads;       /* the oldest first */
-static bool registered;         /* shutdown steps and fork hooks are */
+weft_thread_list weft_threads;
 static _Atomic(weft_thread *) leaving;
 static _Atomic uint32_t unjoined; /* OS threads, from before their creation until they are gone */
 static _Atomic uint32_t numbers;
-static _Atomic bool main_known; /* where the system does not tell, the first that asks is main */
-
-static const weft_kind thread_kind;
 
 static weft_thread *thread_of(weft_handle *handle)
 {
@@ -67,27 +43,28 @@ static weft_thread *thread_of(weft_handle *handle)
 
 static void fork_prepare(void)
 {
-    weft_ilock_acquire(&threads_lock);
+    weft_ilock_acquire(&weft_threads.lock);
 }
 
 static void fork_parent(void)
 {
-    weft_ilock_release(&threads_lock);
+    weft_ilock_release(&weft_threads.lock);
 }
 
 static void fork_child(void)
 {
-    threads = (weft_list){0}; /* no other thread is here; their records belong to the parent */
+    /* no other thread is here; their records belong to the parent */
+    weft_threads.all = (weft_list){0};
+    weft_threads.main = NULL;
+    weft_threads.main_adopted = weft_threads.main_known = false;
     atomic_store_explicit(&leaving, NULL, memory_order_relaxed);
     atomic_store_explicit(&unjoined, 0, memory_order_relaxed);
-    atomic_store_explicit(&main_known, false, memory_order_relaxed);
-    weft_ilock_release(&threads_lock);
+    weft_ilock_release(&weft_threads.lock);
 }
 
 static int shutdown_threads(weft_instant deadline);
 static int shutdown_daemons(weft_instant deadline);
 static int shutdown_rest(weft_instant deadline);
-static void end_foreign(weft_context *context);
 
 static weft_fork_hooks fork_hooks = {fork_prepare, fork_parent, fork_child, NULL};
 static weft_shutdown_step steps[] = {
@@ -96,32 +73,65 @@ static weft_shutdown_step steps[] = {
     {.stage = WEFT_STAGE_HELPERS, .run = shutdown_rest},
 };
 
-static void list_add(weft_thread *thread)
+/* Lock held. Whether it is the first one ever. */
+static bool insert(weft_thread *thread, bool at_front)
 {
-    weft_ilock_acquire(&threads_lock);
-    bool first = !registered;
-    registered = true;
-    if (first)
-        atomic_store(&weft_context_thread_ends, end_foreign);
-    weft_list_append(&threads, &thread->link);
-    weft_ilock_release(&threads_lock);
-    if (!first)
-        return;
+    bool first = !weft_threads.registered;
+    weft_threads.registered = true;
+    thread->ident = ++weft_threads.idents;
+    if (at_front)
+        weft_list_prepend(&weft_threads.all, &thread->link);
+    else
+        weft_list_append(&weft_threads.all, &thread->link);
+    return first;
+}
+
+static void register_steps(void)
+{
+    atomic_store(&weft_context_thread_ends, weft_thread_end_foreign);
     weft_fork_register(&fork_hooks);
     for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++)
         weft_shutdown_register(&steps[i]);
 }
 
-static void list_remove(weft_thread *thread)
+void weft_thread_list_add(weft_thread *thread)
 {
-    weft_ilock_acquire(&threads_lock);
-    if (weft_link_linked(&thread->link))
-        weft_list_remove(&thread->link);
-    weft_ilock_release(&threads_lock);
+    weft_ilock_acquire(&weft_threads.lock);
+    bool first = insert(thread, false);
+    weft_ilock_release(&weft_threads.lock);
+    if (first)
+        register_steps();
 }
 
-/* A reference, unless the record is at its end. Lock held. */
-static bool try_hold(weft_thread *thread)
+weft_thread *weft_thread_list_add_main(weft_thread *thread, bool adopted)
+{
+    bool first = false;
+    weft_ilock_acquire(&weft_threads.lock);
+    weft_thread *other = weft_threads.main;
+    if (other == NULL) {
+        first = insert(thread, true); /* it is the oldest */
+        weft_threads.main = thread;
+    }
+    if (adopted || other == NULL)
+        weft_threads.main_adopted = adopted;
+    weft_ilock_release(&weft_threads.lock);
+    if (first)
+        register_steps();
+    if (other == NULL)
+        return thread;
+    weft_handle_drop(&thread->job.handle);
+    return other;
+}
+
+static void list_remove(weft_thread *thread)
+{
+    weft_ilock_acquire(&weft_threads.lock);
+    if (weft_link_linked(&thread->link))
+        weft_list_remove(&thread->link);
+    weft_ilock_release(&weft_threads.lock);
+}
+
+bool weft_thread_try_hold(weft_thread *thread)
 {
     _Atomic uint32_t *refs = &thread->job.handle.refs;
     uint32_t n = atomic_load_explicit(refs, memory_order_relaxed);
@@ -137,14 +147,14 @@ static weft_thread *list_find(bool (*wanted)(const weft_thread *thread, const vo
                               const void *arg)
 {
     weft_thread *found = NULL;
-    weft_ilock_acquire(&threads_lock);
-    for (weft_link *link = weft_list_first(&threads); link != NULL && found == NULL;
-         link = weft_list_next(&threads, link)) {
+    weft_ilock_acquire(&weft_threads.lock);
+    for (weft_link *link = weft_list_first(&weft_threads.all); link != NULL && found == NULL;
+         link = weft_list_next(&weft_threads.all, link)) {
         weft_thread *thread = WEFT_CONTAINER(link, weft_thread, link);
-        if (wanted(thread, arg) && try_hold(thread))
+        if (wanted(thread, arg) && weft_thread_try_hold(thread))
             found = thread;
     }
-    weft_ilock_release(&threads_lock);
+    weft_ilock_release(&weft_threads.lock);
     return found;
 }
 
@@ -163,16 +173,16 @@ static void wait_gone(weft_thread *thread)
     if (thread->foreign)
         return;
     weft_ilock_acquire(&thread->job.handle.lock);
-    bool mine = atomic_load(&thread->exit) == STARTED;
+    bool mine = atomic_load(&thread->exit) == WEFT_THREAD_STARTED;
     if (mine)
-        atomic_store(&thread->exit, JOINING);
+        atomic_store(&thread->exit, WEFT_THREAD_JOINING);
     weft_ilock_release(&thread->job.handle.lock);
     if (mine) {
         (void)pthread_join(thread->pthread, NULL);
-        atomic_store(&thread->exit, GONE);
+        atomic_store(&thread->exit, WEFT_THREAD_GONE);
         atomic_fetch_sub(&unjoined, 1);
     }
-    while (atomic_load(&thread->exit) != GONE)
+    while (atomic_load(&thread->exit) != WEFT_THREAD_GONE)
         (void)sched_yield();
 }
 
@@ -184,7 +194,7 @@ static void finalize(weft_handle *handle)
         return;
     }
     list_remove(thread);
-    if (!thread->foreign && atomic_load(&thread->exit) == STARTED &&
+    if (!thread->foreign && atomic_load(&thread->exit) == WEFT_THREAD_STARTED &&
         pthread_equal(thread->pthread, pthread_self()))
         thread = atomic_exchange(&leaving, thread);
     if (thread == NULL)
@@ -203,17 +213,25 @@ static weft_job *job_of(weft_handle *handle)
 static int send_signal(weft_handle *handle, int signum)
 {
     weft_thread *thread = thread_of(handle);
-    while (atomic_load(&thread->exit) == CREATED)
+    while (atomic_load(&thread->exit) == WEFT_THREAD_CREATED)
         (void)sched_yield();
     weft_ilock_acquire(&handle->lock);
-    bool there =
-        thread->foreign ? thread->job.context != NULL : atomic_load(&thread->exit) == STARTED;
+    bool there = thread->foreign ? thread->job.context != NULL
+                                 : atomic_load(&thread->exit) == WEFT_THREAD_STARTED;
     int r = there && !weft_handle_done(handle) ? -pthread_kill(thread->pthread, signum) : -ESRCH;
     weft_ilock_release(&handle->lock);
     return r;
 }
 
-static const weft_kind thread_kind = {
+/* As in Python: what the system shows follows where the thread renames itself. */
+static void renamed(weft_handle *handle, const char *name)
+{
+    weft_context *self = weft_thread_context();
+    if (self != NULL && self->thread == thread_of(handle))
+        weft_threadname_set(name);
+}
+
+const weft_kind weft_thread_kind = {
     .name = "thread",
     .prefix = "Thread",
     .numbers = &numbers,
@@ -222,6 +240,7 @@ static const weft_kind thread_kind = {
     .job = job_of,
     .cancel = weft_job_cancel,
     .send_signal = send_signal,
+    .renamed = renamed,
 };
 
 /* ---- The start --------------------------------------------------------------------------------
@@ -231,12 +250,17 @@ static void *entry(void *arg)
 {
     weft_thread *thread = arg;
     thread->pthread = pthread_self();
-    atomic_store_explicit(&thread->exit, STARTED, memory_order_release); /* the id is known */
+    thread->native_id = weft_native_thread_id();
+    /* release: the ids are known */
+    atomic_store_explicit(&thread->exit, WEFT_THREAD_STARTED, memory_order_release);
     weft_context *self = weft_context_self(); /* NULL: no memory, which becomes the outcome */
     if (self != NULL)
         self->thread = thread;
     weft_threadname_set(weft_handle_name_of(&thread->job.handle));
-    weft_job_run(&thread->job);
+    weft_job_call(&thread->job);
+    if (thread->job.code < 0)
+        weft_thread_report(thread);
+    weft_job_complete(&thread->job);
     if (self != NULL)
         self->thread = NULL;
     weft_handle_drop(&thread->job.handle);
@@ -269,8 +293,7 @@ static int create(weft_thread *thread, size_t stack_size)
     return r;
 }
 
-/* NULL with the failure in *r. */
-static weft_thread *new_thread(weft_fn *fn, const void *arg, size_t arg_size, int *r)
+weft_thread *weft_thread_new(weft_fn *fn, const void *arg, size_t arg_size, int *r)
 {
     size_t size = arg_size <= SIZE_MAX - sizeof(weft_thread) ? sizeof(weft_thread) + arg_size : 0;
     weft_thread *thread = size > 0 ? weft_alloc(size) : NULL;
@@ -278,14 +301,18 @@ static weft_thread *new_thread(weft_fn *fn, const void *arg, size_t arg_size, in
         *r = weft_error(-ENOMEM, "thread: no memory");
         return NULL;
     }
-    *r = weft_job_init(&thread->job, &thread_kind, fn, arg, arg_size, thread->inside, arg_size);
+    *r =
+        weft_job_init(&thread->job, &weft_thread_kind, fn, arg, arg_size, thread->inside, arg_size);
     if (*r < 0) {
         weft_dealloc(thread);
         return NULL;
     }
     thread->daemon = thread->foreign = false;
+    thread->native_id = 0;
+    thread->ident = 0;
+    thread->timed = NULL;
     thread->link = (weft_link){0};
-    atomic_init(&thread->exit, CREATED);
+    atomic_init(&thread->exit, WEFT_THREAD_CREATED);
     return thread;
 }
 
@@ -297,26 +324,17 @@ static bool daemon_starts(void)
     return self != NULL && self->thread != NULL && self->thread->daemon;
 }
 
-int weft_thread_start(weft_thread **out, weft_fn *fn, const void *arg, size_t arg_size,
-                      const weft_thread_options *options)
+int weft_thread_launch(weft_thread *thread, weft_thread **out, const weft_thread_options *options)
 {
     static const weft_thread_options defaults;
-    int r;
-    if (out != NULL)
-        *out = NULL;
     if (options == NULL)
         options = &defaults;
-    if (fn == NULL)
-        return weft_error(-EINVAL, "start of a thread: no function");
-    weft_thread *thread = new_thread(fn, arg, arg_size, &r);
-    if (thread == NULL)
-        return r;
     weft_handle *handle = &thread->job.handle;
     thread->daemon = options->daemon || daemon_starts();
-    r = options->name != NULL ? weft_handle_rename(handle, options->name) : 0;
+    int r = options->name != NULL ? weft_handle_rename(handle, options->name) : 0;
     if (r == 0) {
         weft_handle_hold(handle);
-        list_add(thread);
+        weft_thread_list_add(thread);
         atomic_fetch_add(&unjoined, 1);
         r = create(thread, options->stack_size);
         if (r < 0) {
@@ -326,7 +344,7 @@ int weft_thread_start(weft_thread **out, weft_fn *fn, const void *arg, size_t ar
         }
     }
     if (r < 0)
-        atomic_store(&thread->exit, GONE);
+        atomic_store(&thread->exit, WEFT_THREAD_GONE);
     if (r < 0 || out == NULL)
         weft_handle_drop(handle);
     else
@@ -334,25 +352,27 @@ int weft_thread_start(weft_thread **out, weft_fn *fn, const void *arg, size_t ar
     return r;
 }
 
-/* ---- Attributes -------------------------------------------------------------------------------
- */
-
-/* The OS thread that runs the caller. */
-static weft_context *thread_context(void)
+int weft_thread_start(weft_thread **out, weft_fn *fn, const void *arg, size_t arg_size,
+                      const weft_thread_options *options)
 {
-    weft_context *self = weft_context_self();
-    return self != NULL && self->runner != NULL ? self->runner->thread : self;
+    int r;
+    if (out != NULL)
+        *out = NULL;
+    if (fn == NULL)
+        return weft_error(-EINVAL, "start of a thread: no function");
+    weft_thread *thread = weft_thread_new(fn, arg, arg_size, &r);
+    return thread != NULL ? weft_thread_launch(thread, out, options) : r;
 }
 
 int weft_thread_join(weft_thread *thread, double timeout)
 {
     weft_instant deadline;
-    int r = weft_handle_check(thread, &thread_kind, "join");
+    int r = weft_handle_check(thread, &weft_thread_kind, "join");
     if (r == 0)
         r = weft_deadline(timeout, &deadline);
     if (r < 0)
         return r;
-    weft_context *self = thread_context();
+    weft_context *self = weft_thread_context();
     if (self != NULL && self->thread == thread)
         return weft_error(-EDEADLK, "join '%s': it is the caller",
                           weft_handle_name_of(&thread->job.handle));
@@ -362,129 +382,19 @@ int weft_thread_join(weft_thread *thread, double timeout)
     return r;
 }
 
-bool weft_thread_is_alive(weft_thread *thread)
-{
-    return weft_handle_check(thread, &thread_kind, "is_alive") == 0 &&
-           !weft_handle_done(&thread->job.handle);
-}
-
-bool weft_thread_daemon(weft_thread *thread)
-{
-    return weft_handle_check(thread, &thread_kind, "daemon") == 0 && thread->daemon;
-}
-
-static int no_function(void *arg)
-{
-    (void)arg;
-    return 0;
-}
-
-static bool is_main(void)
-{
-    int first = weft_first_thread();
-    if (weft_interrupt_is_main())
-        first = 1;
-    if (first == 0)
-        return false;
-    bool known = atomic_exchange(&main_known, true);
-    return first > 0 || !known;
-}
-
-/* A record for a thread that weft did not start. */
-static weft_thread *new_foreign(weft_context *context)
-{
-    int r;
-    weft_thread *thread = new_thread(no_function, WEFT_NONE, &r);
-    if (thread == NULL)
-        return NULL;
-    thread->foreign = true;
-    thread->pthread = pthread_self();
-    atomic_store(&thread->exit, STARTED);
-    /* A thread of somebody else's is not waited for at the end. */
-    thread->daemon = !is_main();
-    if (!thread->daemon && weft_handle_rename(&thread->job.handle, "MainThread") < 0) {
-        weft_handle_drop(&thread->job.handle);
-        return NULL;
-    }
-    weft_ilock_acquire(&thread->job.handle.lock);
-    thread->job.context = context; /* so that it can be cancelled */
-    weft_ilock_release(&thread->job.handle.lock);
-    list_add(thread);
-    return thread;
-}
-
-/* The thread that it is for ends, or weft does. */
-static void end_foreign(weft_context *context)
-{
-    weft_thread *thread = context->thread;
-    context->thread = NULL;
-    if (thread == NULL || !thread->foreign)
-        return;
-    weft_handle *handle = &thread->job.handle;
-    if (handle->fork_generation == weft_fork_generation) {
-        if (!thread->daemon)
-            atomic_store(&main_known, false);
-        weft_ilock_acquire(&handle->lock);
-        thread->job.context = NULL;
-        weft_ilock_release(&handle->lock);
-        weft_job_complete(&thread->job);
-    }
-    weft_handle_drop(handle);
-}
-
-weft_thread *weft_thread_current(void)
-{
-    weft_context *self = thread_context();
-    if (self == NULL) {
-        weft_error(-ENOMEM, "current thread: no memory");
-        return NULL;
-    }
-    weft_thread *thread = self->thread;
-    if (thread == NULL || thread->job.handle.fork_generation != weft_fork_generation) {
-        weft_thread *made = new_foreign(self);
-        if (made == NULL)
-            return NULL;
-        if (thread != NULL && thread->foreign)
-            weft_handle_drop(&thread->job.handle);
-        self->thread = thread = made;
-    }
-    return thread;
-}
-
-int weft_thread_enumerate(weft_thread **out, size_t room)
-{
-    if (out == NULL && room > 0)
-        return weft_error(-EINVAL, "enumerate threads: NULL");
-    if (weft_thread_current() == NULL)
-        return -ENOMEM;
-    size_t count = 0;
-    weft_ilock_acquire(&threads_lock);
-    for (weft_link *link = weft_list_first(&threads); link != NULL;
-         link = weft_list_next(&threads, link)) {
-        weft_thread *thread = WEFT_CONTAINER(link, weft_thread, link);
-        if (weft_handle_done(&thread->job.handle) || (count < room && !try_hold(thread)))
-            continue;
-        if (count < room)
-            out[count] = thread;
-        count++;
-    }
-    weft_ilock_release(&threads_lock);
-    return count < INT_MAX ? (int)count : INT_MAX;
-}
-
 /* ---- The end of weft --------------------------------------------------------------------------
  */
 
 static bool is_user_thread(const weft_thread *thread, const void *arg)
 {
     (void)arg;
-    return !thread->foreign && !thread->daemon && atomic_load(&thread->exit) != GONE;
+    return !thread->foreign && !thread->daemon && atomic_load(&thread->exit) != WEFT_THREAD_GONE;
 }
 
 static bool is_daemon(const weft_thread *thread, const void *arg)
 {
     (void)arg;
-    return !thread->foreign && thread->daemon && atomic_load(&thread->exit) != GONE;
+    return !thread->foreign && thread->daemon && atomic_load(&thread->exit) != WEFT_THREAD_GONE;
 }
 
 /* Joins all that are wanted, also those that are started meanwhile. */
@@ -518,9 +428,9 @@ static int shutdown_daemons(weft_instant deadline)
 }
 
 /*
- * The threads whose functions have returned but that nobody has joined, and the caller's own
- * record. A thread that drops its own last reference is neither listed nor in `leaving` for a
- * moment, so it is the count that tells when all are gone.
+ * The threads whose functions have returned but that nobody has joined, and the records of the
+ * caller and of the main thread. A thread that drops its own last reference is neither listed nor
+ * in `leaving` for a moment, so it is the count that tells when all are gone.
  */
 static int shutdown_rest(weft_instant deadline)
 {
@@ -536,6 +446,7 @@ static int shutdown_rest(weft_instant deadline)
     }
     weft_context *self = weft_context_current;
     if (self != NULL)
-        end_foreign(self);
+        weft_thread_end_foreign(self);
+    weft_thread_forget_main();
     return 0;
 }

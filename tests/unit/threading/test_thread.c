@@ -5,6 +5,8 @@
 #include <stdint.h>
 
 #include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #include <sys/wait.h>
@@ -301,6 +303,173 @@ static void a_forked_child_has_one_thread(void **state)
     weft_release(thread);
 }
 
+static void each_has_its_numbers(void **state)
+{
+    (void)state;
+    weft_event event = {0};
+    weft_thread *first, *second;
+    assert_int_equal(weft_thread_start(&first, wait_for_event, WEFT_POINTER(&event), NULL), 0);
+    assert_int_equal(weft_thread_start(&second, wait_for_event, WEFT_POINTER(&event), NULL), 0);
+    weft_thread *const own = weft_thread_current();
+    uint64_t ident = weft_thread_ident(first);
+    assert_true(ident != 0 && ident != weft_thread_ident(second));
+    assert_true(weft_thread_ident(own) != ident && weft_thread_ident(own) != 0);
+    assert_int_equal(weft_thread_ident(NULL), 0);
+    int64_t native = weft_thread_native_id(first);
+#if defined(WEFT_PLATFORM_POSIX)
+    assert_int_equal(native, 0);
+#else
+    assert_true(native > 0 && native != weft_thread_native_id(second));
+    assert_int_equal(weft_thread_native_id(own), getpid());
+#endif
+    assert_int_equal(weft_thread_native_id(NULL), 0);
+    weft_event_set(&event);
+    assert_int_equal(weft_thread_join(first, WEFT_FOREVER), 0);
+    assert_int_equal(weft_thread_join(second, WEFT_FOREVER), 0);
+    assert_int_equal(weft_thread_ident(first), ident); /* also when it has ended */
+    assert_int_equal(weft_thread_native_id(first), native);
+    weft_release(first);
+    weft_release(second);
+}
+
+static int look_for_main(void *arg)
+{
+    weft_thread *main = weft_thread_main();
+    (void)arg;
+    if (main == NULL || main == weft_thread_current() || !weft_thread_is_alive(main))
+        return weft_error(WEFT_EUSER, "not the main thread");
+    if (strcmp(weft_handle_name(main), "MainThread") != 0 || weft_thread_daemon(main))
+        return weft_error(WEFT_EUSER, "not as the main thread is");
+    return weft_cancel(main) == 1 && weft_thread_active_count() == 2 ? 0 : -EIO;
+}
+
+/* Others may ask for it first: it is the same when the main thread comes. */
+static void there_is_one_main_thread(void **state)
+{
+    (void)state;
+    weft_thread *thread;
+#if defined(WEFT_PLATFORM_POSIX)
+    assert_non_null(weft_thread_current()); /* where the system does not tell, the first is main */
+#endif
+    assert_int_equal(weft_thread_start(&thread, look_for_main, WEFT_NONE, NULL), 0);
+    while (weft_thread_is_alive(thread)) /* a wait would not be cancelled yet */
+        ;
+    assert_int_equal(weft_thread_native_id(thread) != 0,
+                     weft_thread_native_id(weft_thread_main()) != 0);
+    assert_ptr_equal(weft_thread_main(), weft_thread_current());
+    assert_int_equal(weft_sleep(0), -ECANCELED);
+    assert_int_equal(weft_result(thread, WEFT_NONE, WEFT_FOREVER), 0);
+    weft_release(thread);
+    assert_int_equal(weft_thread_active_count(), 1);
+}
+
+#if !defined(WEFT_PLATFORM_POSIX)
+static void shown_name(int64_t native_id, char *name, size_t size)
+{
+    char path[64];
+    snprintf(path, sizeof path, "/proc/self/task/%lld/comm", (long long)native_id);
+    FILE *file = fopen(path, "r");
+    if (file == NULL || fgets(name, (int)size, file) == NULL)
+        name[0] = '\0';
+    if (file != NULL)
+        fclose(file);
+    name[strcspn(name, "\n")] = '\0';
+}
+
+static int rename_itself(void *arg)
+{
+    char name[64];
+    (void)arg;
+    weft_thread *self = weft_thread_current();
+    shown_name(weft_thread_native_id(self), name, sizeof name);
+    if (strcmp(name, "by its option") != 0)
+        return weft_error(WEFT_EUSER, "the system shows '%s'", name);
+    if (weft_handle_set_name(self, "a name that is cut") < 0)
+        return -EIO;
+    shown_name(weft_thread_native_id(self), name, sizeof name);
+    return strcmp(name, "a name that is ") == 0 ? 0 : weft_error(WEFT_EUSER, "shown: '%s'", name);
+}
+
+static void the_system_shows_its_name(void **state)
+{
+    (void)state;
+    char name[64], own[64];
+    weft_event event = {0};
+    weft_thread *thread;
+    shown_name(getpid(), own, sizeof own);
+    if (own[0] == '\0')
+        skip();
+    assert_int_equal(weft_thread_start(&thread, rename_itself, WEFT_NONE,
+                                       &(weft_thread_options){.name = "by its option"}),
+                     0);
+    assert_int_equal(weft_result(thread, WEFT_NONE, WEFT_FOREVER), 0);
+    weft_release(thread);
+    /* another one's new name is in its handle alone */
+    assert_int_equal(weft_thread_start(&thread, wait_for_event, WEFT_POINTER(&event),
+                                       &(weft_thread_options){.name = "first"}),
+                     0);
+    assert_int_equal(weft_handle_set_name(thread, "second"), 0);
+    shown_name(getpid(), name, sizeof name);
+    assert_string_equal(name, own);
+    assert_string_equal(weft_handle_name(thread), "second");
+    weft_event_set(&event);
+    assert_int_equal(weft_thread_join(thread, WEFT_FOREVER), 0);
+    weft_release(thread);
+}
+#endif
+
+typedef struct told {
+    _Atomic int count;
+    int code;
+    char message[64], name[64], running[64];
+    bool alive;
+} told;
+
+static void tell(weft_thread *thread, int code, const char *message, void *arg)
+{
+    told *t = arg;
+    t->code = code;
+    t->alive = weft_thread_is_alive(thread) && thread == weft_thread_current();
+    snprintf(t->message, sizeof t->message, "%s", message);
+    snprintf(t->name, sizeof t->name, "%s", weft_handle_name(thread));
+    snprintf(t->running, sizeof t->running, "%s", weft_current_name());
+    weft_error(-EIO, "a failure of the hook's own");
+    atomic_fetch_add(&t->count, 1);
+}
+
+static void run_square(int n)
+{
+    weft_thread *thread;
+    const weft_thread_options options = {.name = "squarer"};
+    assert_int_equal(weft_thread_start(&thread, square, WEFT_ARG(n), &options), 0);
+    assert_int_equal(weft_thread_join(thread, WEFT_FOREVER), 0);
+    assert_int_equal(weft_result(thread, WEFT_NONE, WEFT_FOREVER), n < 0 ? -EDOM : n * n);
+    if (n < 0)
+        assert_string_equal(weft_error_message(), "square -3: negative");
+    weft_release(thread);
+}
+
+static void the_hook_is_told_of_failures(void **state)
+{
+    (void)state;
+    told t = {0};
+    weft_thread_set_excepthook(tell, &t);
+    run_square(2);
+    assert_int_equal(t.count, 0);
+    run_square(-3);
+    assert_int_equal(t.count, 1);
+    assert_int_equal(t.code, -EDOM);
+    assert_true(t.alive);
+    assert_string_equal(t.message, "square -3: negative");
+    assert_string_equal(t.name, "squarer");
+    assert_string_equal(t.running, "squarer");
+    a_cancel_ends_its_wait_once(state); /* that is no failure */
+    assert_int_equal(t.count, 1);
+    weft_thread_set_excepthook(NULL, NULL);
+    run_square(-3);
+    assert_int_equal(t.count, 1);
+}
+
 static int shut_down(void **state)
 {
     (void)state;
@@ -324,6 +493,12 @@ int main(void)
         weft_test(many_may_join),
         weft_test(shutdown_names_who_runs_and_stops_daemons),
         weft_test(a_forked_child_has_one_thread),
+        weft_test(each_has_its_numbers),
+        weft_test(there_is_one_main_thread),
+#if !defined(WEFT_PLATFORM_POSIX)
+        weft_test(the_system_shows_its_name),
+#endif
+        weft_test(the_hook_is_told_of_failures),
     };
     return cmocka_run_group_tests(tests, NULL, shut_down);
 }
