@@ -2,6 +2,7 @@
 /*
  * A source over a descriptor, so that it can be waited for beside handles.
  */
+#include <fcntl.h>
 #include <poll.h>
 
 #include "core/handle.h"
@@ -63,8 +64,8 @@ int weft_source_from_fd(weft_source **source, int fd, int interest)
     if (source == NULL)
         return weft_error(-EINVAL, "source of descriptor %d: nowhere to put it", fd);
     *source = NULL;
-    if (fd < 0)
-        return weft_error(-EBADF, "source of descriptor %d: not a descriptor", fd);
+    if (fcntl(fd, F_GETFD) < 0)
+        return weft_error(-errno, "source of descriptor %d: %s", fd, weft_strerror(-errno));
     if (interest == 0 || (interest & ~(WEFT_READABLE | WEFT_WRITABLE)) != 0)
         return weft_error(-EINVAL, "source of descriptor %d: no interest %d", fd, interest);
     weft_source *made = weft_calloc(1, sizeof *made);

@@ -259,6 +259,20 @@ static void describe_has_a_state_for_every_kind(void **state)
     close(ends[1]);
 }
 
+static void a_source_of_no_descriptor_is_refused(void **state)
+{
+    (void)state;
+    int ends[2];
+    weft_source *source;
+    assert_int_equal(pipe(ends), 0);
+    close(ends[0]);
+    close(ends[1]);
+    assert_int_equal(weft_source_from_fd(&source, ends[0], WEFT_READABLE), -EBADF);
+    assert_null(source);
+    assert_int_equal(weft_source_from_fd(&source, -1, WEFT_READABLE), -EBADF);
+    assert_int_equal(weft_source_from_fd(&source, 0, 8), -EINVAL);
+}
+
 typedef struct calls {
     char order[32];
     int count;
@@ -407,6 +421,7 @@ int main(void)
         weft_test(an_old_name_stays_valid_after_a_rename),
         weft_test(without_memory_a_name_stays_and_a_made_one_is_its_prefix),
         weft_test(data_is_kept),
+        weft_test(a_source_of_no_descriptor_is_refused),
         weft_test(describe_tells_kind_name_state_and_result),
         weft_test(describe_has_a_state_for_every_kind),
         weft_test(callbacks_run_once_in_order),
