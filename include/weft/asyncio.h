@@ -85,10 +85,9 @@ typedef struct weft_task_options {
 
 /*
  * Starts fn(arg) as a coroutine on a loop; it begins when the loop comes to it. The argument bytes
- * are copied. `task` may be NULL: the task lives until it is done. Takes a handle for weft_wait,
- * weft_result, weft_cancel, weft_release and the others. Errors: -EINVAL, -ENOMEM, -EAGAIN,
- * WEFT_EINVALID_STATE (no loop runs in this thread), WEFT_ESHUTDOWN (the loop is at its end),
- * WEFT_EFORKED. Python: asyncio.create_task
+ * are copied. *task is to be released; NULL where it is not wanted: it runs by itself. Errors:
+ * -EINVAL, -ENOMEM, -EAGAIN, WEFT_EINVALID_STATE (no loop runs in this thread), WEFT_ESHUTDOWN (the
+ * loop is at its end), WEFT_EFORKED. Python: asyncio.create_task
  */
 WEFT_API int weft_task_start(weft_task **task, weft_fn *fn, const void *arg, size_t arg_size,
                              const weft_task_options *options);
@@ -104,7 +103,8 @@ WEFT_API weft_task *weft_task_current(void);
  * entries are skipped. Results: weft_result of each. The others go on after a failure; when this
  * wait itself is cancelled they are cancelled too. Can be cancelled. Returns 0, or the first
  * failure with its message. Errors: the functions' own; -ETIMEDOUT, -ECANCELED, -EINVAL, -ENOMEM,
- * -ENOTSUP (one has no result), WEFT_EFORKED. Python: asyncio.gather
+ * -ENOTSUP (one has no result), -EDEADLK (the caller is among them), WEFT_EFORKED. Python:
+ * asyncio.gather
  */
 WEFT_API int weft_gather(const void *handles, size_t count, double timeout);
 
@@ -113,8 +113,8 @@ WEFT_API int weft_gather(const void *handles, size_t count, double timeout);
 
 /*
  * Runs fn(arg) in the loop, after what is ready already, in the order of the calls; as a coroutine,
- * so that it may wait. The argument bytes are copied. `call` (may be NULL) takes a handle, to
- * weft_cancel before it begins. From any thread. Errors: -EINVAL, -ENOMEM, WEFT_ESHUTDOWN,
+ * so that it may wait. The argument bytes are copied. *call (`call` may be NULL) is to be released;
+ * weft_cancel keeps it from beginning. From any thread. Errors: -EINVAL, -ENOMEM, WEFT_ESHUTDOWN,
  * WEFT_EFORKED. Python: loop.call_soon
  */
 WEFT_API int weft_loop_call_soon(weft_loop *loop, weft_call **call, weft_fn *fn, const void *arg,
@@ -128,8 +128,8 @@ WEFT_API int weft_loop_call_soon_threadsafe(weft_loop *loop, weft_call **call, w
                                             const void *arg, size_t arg_size);
 
 /*
- * Runs fn(arg) in the loop `delay` seconds from now; equal times in the order of the calls. From
- * any thread. Errors: as weft_loop_call_soon; -EINVAL also for a delay that is negative or not a
+ * As weft_loop_call_soon, `delay` seconds from now; equal times in the order of the calls. From any
+ * thread. Errors: as weft_loop_call_soon; -EINVAL also for a delay that is negative or not a
  * number. Python: loop.call_later
  */
 WEFT_API int weft_loop_call_later(weft_loop *loop, weft_call **call, double delay, weft_fn *fn,

@@ -81,8 +81,8 @@ typedef struct weft_bytes {
     (WEFT_ARG_CHECK_(&(__VA_ARGS__)), (const void *)&(__VA_ARGS__)), sizeof(__VA_ARGS__)
 #endif
 #define WEFT_STRING(s)  (s), strlen(s) + 1 /* the text with its NUL, copied */
-#define WEFT_POINTER(p) (p), (size_t)0  /* the pointer itself; for a process: into shared memory */
-#define WEFT_NONE       NULL, (size_t)0 /* no bytes */
+#define WEFT_POINTER(p) (p), 0          /* the pointer itself; for a process: into shared memory */
+#define WEFT_NONE       NULL, 0         /* no bytes */
 #define WEFT_OUT(x)     &(x), sizeof(x) /* where a result of exactly this size goes */
 
 /*
@@ -168,7 +168,8 @@ enum weft_error_code {
 /*
  * Records a failure of the running context: the message is what weft_error_message tells, and goes
  * with the result of the running weft_fn when that returns `code`. Returns code:
- * `return weft_error(-EINVAL, "bad %d", n)`. Python: raise
+ * `return weft_error(-EINVAL, "bad %d", n)`. Of a long message the first 511 bytes are kept.
+ * Python: raise
  */
 WEFT_API int weft_error(int code, const char *format, ...) WEFT_PRINTF_(2, 3);
 

@@ -70,9 +70,8 @@ typedef struct weft_submit_options {
 
 /*
  * Has the executor run fn(arg). The argument bytes are copied; what they point at must outlive the
- * job. `future` may be NULL; it takes a handle for weft_wait, weft_result, weft_cancel and the
- * others. Errors: -EINVAL, -ENOMEM, WEFT_ESHUTDOWN, WEFT_EBROKEN_POOL, WEFT_EFORKED. Python:
- * Executor.submit
+ * job. *future is to be released; NULL where it is not wanted: the job runs all the same. Errors:
+ * -EINVAL, -ENOMEM, WEFT_ESHUTDOWN, WEFT_EBROKEN_POOL, WEFT_EFORKED. Python: Executor.submit
  */
 WEFT_API int weft_submit(weft_executor *executor, weft_future **future, weft_fn *fn,
                          const void *arg, size_t arg_size, const weft_submit_options *options);

@@ -107,13 +107,15 @@ WEFT_API int weft_wait_any(const void *handles, size_t count, double timeout);
 
 /*
  * Waits until all are ready; NULL entries are skipped. Returns 0. Can be cancelled.
- * Errors: -ETIMEDOUT, -ECANCELED, -EINVAL, -ENOMEM, WEFT_EFORKED. Python: asyncio.wait
+ * Errors: -ETIMEDOUT, -ECANCELED, -EINVAL, -EDEADLK (the caller itself), -ENOMEM, WEFT_EFORKED.
+ * Python: asyncio.wait
  */
 WEFT_API int weft_wait_all(const void *handles, size_t count, double timeout);
 
 /*
  * Waits by `mode` and returns how many are ready; time up is no error. done[i] says which (done may
- * be NULL). Can be cancelled. Errors: -ECANCELED, -EINVAL, -ENOMEM, WEFT_EFORKED.
+ * be NULL). Can be cancelled. Errors: -ECANCELED, -EINVAL, -EDEADLK (the caller itself), -ENOMEM,
+ * WEFT_EFORKED.
  * Python: asyncio.wait, concurrent.futures.wait
  */
 WEFT_API int weft_wait_many(const void *handles, size_t count, weft_wait_mode mode, bool *done,
@@ -132,7 +134,8 @@ WEFT_API int weft_cancel(void *handle);
  * context's. `out` (WEFT_OUT(x), or WEFT_NONE) receives the result bytes, whose size must match;
  * where the function set none they are its number, an int. Can be cancelled.
  * Errors: the function's own; -ETIMEDOUT, -ECANCELED, -EMSGSIZE (the message tells both sizes),
- * -EINVAL, -ENOTSUP (this kind has no result), WEFT_EFORKED. Python: Future.result, await task
+ * -EINVAL, -ENOTSUP (this kind has no result), -EDEADLK (the caller itself), -ENOMEM,
+ * WEFT_EFORKED. Python: Future.result, await task
  */
 WEFT_API int weft_result(void *handle, void *out, size_t size, double timeout);
 
@@ -146,7 +149,8 @@ WEFT_API int weft_result_view(void *handle, const void **data, size_t *size, dou
 /*
  * Waits for the function and gives its failure as a value: *code 0 and *message NULL where there is
  * none. `message` may be NULL; borrowed: as long as the handle. Returns 0. Can be cancelled.
- * Errors: -ETIMEDOUT, -ECANCELED (this wait), -EINVAL, -ENOTSUP, WEFT_EFORKED.
+ * Errors: -ETIMEDOUT, -ECANCELED (this wait), -EINVAL, -ENOTSUP, -EDEADLK (the caller itself),
+ * -ENOMEM, WEFT_EFORKED.
  * Python: Future.exception
  */
 WEFT_API int weft_exception(void *handle, int *code, const char **message, double timeout);
@@ -195,15 +199,16 @@ WEFT_API int weft_source_from_event(weft_source **source, struct weft_event *eve
 
 /*
  * Makes a handle of a descriptor: ready while a read (WEFT_READABLE) or write (WEFT_WRITABLE) on it
- * would not block. The descriptor stays the caller's and must outlive the source. Errors: -EINVAL,
- * -ENOMEM, -EBADF. Python: selectors.register, loop.add_reader
+ * would not block. The descriptor stays the caller's and must outlive the source. Errors: -EBADF
+ * (not open), -EINVAL, -ENOMEM. Python: selectors.register, loop.add_reader
  */
 WEFT_API int weft_source_from_fd(weft_source **source, int fd, int interest);
 
 #if !defined(__cplusplus)
 /*
  * The compile-time check: a handle passes, and void *; anything else (the address of a handle, an
- * event, a lock) does not compile. Arrays of handles are checked likewise.
+ * event, a lock) does not compile. Arrays of handles are checked likewise. As these are macros, an
+ * array that is written in the call stands in parentheses: ((void *[]){thread, task}).
  */
 #define WEFT_HANDLE_CASE_(type) type * : 1,
 #define WEFT_HANDLE_(handle)                                                                       \

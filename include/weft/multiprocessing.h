@@ -68,7 +68,8 @@ typedef struct weft_process_options {
 
 /*
  * Runs fn in a process of its own, with a copy of the argument bytes; a pointer (WEFT_POINTER) must
- * lead into shared memory. `process` may be NULL: it runs all the same. Result and failure, with
+ * lead into shared memory. *process is to be released; NULL where it is not wanted: it runs by
+ * itself. Result and failure, with
  * its message, come back to weft_result; the exit code is 0 when fn returned >= 0, else 1. Where fn
  * did not return, because the process was killed or left by weft_process_exit with other than 0,
  * the result is WEFT_ECALLED_PROCESS and its message says how it ended; after weft_cancel, which

@@ -16,7 +16,7 @@ static int check(weft_handle *const *handles, size_t count)
     for (size_t i = 0; i < count; i++) {
         int r = handles[i] != NULL ? weft_handle_check_other(handles[i], NULL, "gather") : 0;
         if (r == 0 && handles[i] != NULL && handles[i]->kind->job == NULL)
-            r = weft_error(-ENOTSUP, "gather: a %s has no result", handles[i]->kind->name);
+            r = weft_error(-ENOTSUP, "gather: no %s has a result", handles[i]->kind->name);
         if (r < 0)
             return r;
     }

@@ -176,7 +176,8 @@ int weft_add_done_callback(void *handle, weft_done_fn *fn, void *arg)
     if (fn == NULL)
         return weft_error(-EINVAL, "add a done callback: the function is NULL");
     if (completed->kind->enlist != NULL)
-        return weft_error(-ENOTSUP, "add a done callback: a %s never ends", completed->kind->name);
+        return weft_error(-ENOTSUP, "add a done callback: not to a %s, which never ends",
+                          completed->kind->name);
     weft_callback *callback = weft_alloc(sizeof *callback);
     if (callback == NULL)
         return weft_error(-ENOMEM, "add a done callback: no memory");
@@ -202,7 +203,7 @@ int weft_cancel(void *handle)
     if (r < 0)
         return r;
     if (cancelled->kind->cancel == NULL)
-        return weft_error(-ENOTSUP, "cancel: a %s cannot be cancelled", cancelled->kind->name);
+        return weft_error(-ENOTSUP, "cancel: no %s can be cancelled", cancelled->kind->name);
     return cancelled->kind->cancel(cancelled);
 }
 

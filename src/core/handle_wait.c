@@ -351,7 +351,7 @@ static int wait_for_job(void *handle, double timeout, const char *what, weft_job
     if (r < 0)
         return r;
     if (waited->kind->job == NULL)
-        return weft_error(-ENOTSUP, "%s: a %s has no result", what, waited->kind->name);
+        return weft_error(-ENOTSUP, "%s: no %s has a result", what, waited->kind->name);
     r = check_and_wait(handle, timeout, what);
     *job = waited->kind->job(waited);
     return r;
