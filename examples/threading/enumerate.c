@@ -36,8 +36,8 @@ int main(void)
     int count = check(weft_thread_enumerate(threads, ROOM)); /* there may be more than room */
     weft_event_set(&listed);
     for (int i = 0; i < count && i < ROOM; i++) {
-        if (threads[i] == weft_thread_current())
-            continue; /* nobody can join itself */
+        if (threads[i] == weft_thread_main())
+            continue; /* it is this one, and nobody can join itself */
         log_line("DEBUG", "joins %s", weft_handle_name(threads[i]));
         check(weft_thread_join(threads[i], WEFT_FOREVER));
     }

@@ -69,13 +69,12 @@ typedef struct weft_process_options {
 /*
  * Runs fn in a process of its own, with a copy of the argument bytes; a pointer (WEFT_POINTER) must
  * lead into shared memory. *process is to be released; NULL where it is not wanted: it runs by
- * itself. Result and failure, with
- * its message, come back to weft_result; the exit code is 0 when fn returned >= 0, else 1. Where fn
- * did not return, because the process was killed or left by weft_process_exit with other than 0,
- * the result is WEFT_ECALLED_PROCESS and its message says how it ended; after weft_cancel, which
- * sends SIGTERM, it is -ECANCELED. Errors: -EINVAL (no function; a pointer that is not shared),
- * -EAGAIN, -ENOMEM, -EMFILE, WEFT_EINVALID_STATE (in a daemon). Python:
- * multiprocessing.Process(target, args).start()
+ * itself. Result and failure, with its message, come back to weft_result; the exit code is 0 when
+ * fn returned >= 0, else 1. Where fn did not return, because the process was killed or left by
+ * weft_process_exit with other than 0, the result is WEFT_ECALLED_PROCESS and its message says how
+ * it ended; after weft_cancel, which sends SIGTERM, it is -ECANCELED. Errors: -EINVAL (no function;
+ * a pointer that is not shared), -EAGAIN, -ENOMEM, -EMFILE, WEFT_EINVALID_STATE (in a daemon).
+ * Python: multiprocessing.Process(target, args).start()
  */
 WEFT_API int weft_process_start(weft_process **process, weft_fn *fn, const void *arg,
                                 size_t arg_size, const weft_process_options *options);
