@@ -125,6 +125,56 @@ func contended(threads int, seconds float64) (int, float64) {
 	return shared, float64(least) / float64(most)
 }
 
+// A turn goes round: each waits for its own and wakes the next, on threads of their own.
+func ring(threads, n int, wait, wake func(i int)) int {
+	var done sync.WaitGroup
+	done.Add(threads)
+	for i := 0; i < threads; i++ {
+		go func(i int) {
+			runtime.LockOSThread()
+			for k := 0; k < n/threads; k++ {
+				wait(i)
+				wake((i + 1) % threads)
+			}
+			done.Done()
+		}(i)
+	}
+	done.Wait()
+	return n / threads * threads
+}
+
+func condition(threads, n int) int {
+	var mutexes [8]sync.Mutex
+	var conditions [8]*sync.Cond
+	var turn [8]bool
+	for i := range conditions {
+		conditions[i] = sync.NewCond(&mutexes[i])
+	}
+	turn[0] = true
+	return ring(threads, n, func(i int) {
+		mutexes[i].Lock()
+		for !turn[i] {
+			conditions[i].Wait()
+		}
+		turn[i] = false
+		mutexes[i].Unlock()
+	}, func(i int) {
+		mutexes[i].Lock()
+		turn[i] = true
+		conditions[i].Signal()
+		mutexes[i].Unlock()
+	})
+}
+
+func event(threads, n int) int {
+	var events [8]chan bool
+	for i := range events {
+		events[i] = make(chan bool, 1)
+	}
+	events[0] <- true
+	return ring(threads, n, func(i int) { <-events[i] }, func(i int) { events[i] <- true })
+}
+
 func queue(n, pairs int) {
 	items := make(chan *int, 1024)
 	var done sync.WaitGroup
@@ -217,6 +267,10 @@ func main() {
 		operations, extra = contended(4, seconds)
 	case "lock_8":
 		operations, extra = contended(8, seconds)
+	case "condition_1", "condition_2", "condition_4", "condition_8":
+		operations = condition(int(subject[10]-'0'), n)
+	case "event_1", "event_2", "event_4", "event_8":
+		operations = event(int(subject[6]-'0'), n)
 	case "queue_1":
 		queue(n, 1)
 	case "queue_2":

@@ -78,6 +78,17 @@ void pth_start(size_t n);
 #define BENCH_GO(name, run)
 #define BENCH_GO_CASE(function, subject)
 #endif
+#ifdef WEFT_BENCH_PYTHON
+#define BENCH_PYTHON(name, run) {name, run},
+#define BENCH_PYTHON_CASE(function, subject)                                                       \
+    static void function(size_t n)                                                                 \
+    {                                                                                              \
+        bench_external(WEFT_BENCH_PYTHON, subject, n);                                             \
+    }
+#else
+#define BENCH_PYTHON(name, run)
+#define BENCH_PYTHON_CASE(function, subject)
+#endif
 
 #ifdef __cplusplus
 }
