@@ -174,6 +174,45 @@ WEFT_API int weft_timer_start(weft_timer **timer, double seconds, weft_fn *fn, c
  */
 WEFT_API int weft_timer_cancel(weft_timer *timer);
 
+/* ---- Locals -----------------------------------------------------------------------------------
+ */
+
+/* Ends a copy, before its memory is freed. */
+typedef void weft_local_destroy_fn(void *copy);
+
+/*
+ * Data of which each thread, task and job of a pool has a copy of its own: {.size = sizeof(int)}.
+ * (_Thread_local is the thread's alone, whichever task runs in it.) A forked child has the copies
+ * of the thread, task or job that forked; what is started gets none: give it arguments. Not in
+ * shared memory.
+ */
+typedef struct weft_local {
+    size_t size;                    /* bytes of a copy, > 0; aligned for any type */
+    weft_fn *init;                  /* NULL: a copy begins zeroed; else called with it, zeroed */
+    weft_local_destroy_fn *destroy; /* NULL: nothing is to be done */
+    uint32_t id_, reserved_;
+    uint64_t more_[2];
+} weft_local;
+
+/*
+ * The caller's copy, made at its first use. Borrowed: until the thread, task or job ends, which
+ * destroys it, the newest copy first, before a join or weft_result of it returns; the main thread's
+ * until weft_shutdown. NULL with a message: -ENOMEM, -EINVAL (no size, in shared memory), init's
+ * failure. Python: threading.local
+ */
+WEFT_API void *weft_local_get(weft_local *local);
+
+/*
+ * The caller's copy, borrowed as above; NULL: it has none yet. Python: hasattr(local, ...)
+ */
+WEFT_API void *weft_local_find(weft_local *local);
+
+/*
+ * Destroys the caller's copy, if there is one: the next weft_local_get makes a new one.
+ * Python: del local.attribute
+ */
+WEFT_API void weft_local_clear(weft_local *local);
+
 /* ---- Lock -------------------------------------------------------------------------------------
  */
 

@@ -87,6 +87,8 @@ static void thread_ends(void *context)
 {
     weft_context *ended = context;
     weft_context_ends_fn *ends = atomic_load(&weft_context_thread_ends);
+    weft_context_current = ended; /* the system may have cleared it: destructors need it */
+    weft_context_end_locals(ended);
     weft_context_current = NULL;
     if (ended->thread != NULL && ends != NULL)
         ends(ended);
@@ -133,8 +135,7 @@ void weft_context_reset(weft_context *context)
 
 void weft_context_clear(weft_context *context)
 {
-    if (context->locals != NULL && weft_context_clear_locals != NULL)
-        weft_context_clear_locals(context);
+    weft_context_end_locals(context);
     if (context->failure.buffer != NULL)
         weft_failure_clear(&context->failure);
     if (context->scopes.many != NULL) {
@@ -205,6 +206,7 @@ void weft_context_trim(void)
     /* the caller's own thread goes on; it takes a context again when it next needs one */
     weft_context *own = weft_context_current;
     if (own != NULL && !own->coroutine) {
+        weft_context_end_locals(own); /* while it is still the running one */
         weft_context_current = NULL;
         pthread_setspecific(key, NULL);
         weft_context_release(own);

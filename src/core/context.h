@@ -109,8 +109,15 @@ void weft_context_reset(weft_context *context);
 /* Ends a use: frees messages, scopes, locals. */
 void weft_context_clear(weft_context *context);
 
-/* Set by threading/local: frees what weft_local keeps in a context. */
+/* Set by threading/local: destroys what weft_local keeps in a context, of which there is some. */
 extern void (*weft_context_clear_locals)(weft_context *context);
+
+/* What runs in the context has ended: in it, as long as it can run. */
+static inline void weft_context_end_locals(weft_context *context)
+{
+    if (context->locals != NULL)
+        weft_context_clear_locals(context);
+}
 
 /* Set by threading/thread: the thread of the context ends, and with it what `thread` refers to. */
 typedef void weft_context_ends_fn(weft_context *context);

@@ -65,6 +65,7 @@ static weft_switch *enter(void *arg)
     weft_runner_arrived(&coroutine->context);
     coroutine->context.runner->live++;
     coroutine->entry(coroutine);
+    weft_context_end_locals(&coroutine->context);
     return weft_runner_exit(coroutine);
 }
 

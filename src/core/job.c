@@ -78,6 +78,12 @@ static void keep_message(weft_job *job, const char *message)
     job->message = weft_strdup(message);
 }
 
+/* The context ends with the job: a coroutine's, or the thread's that was started for it. */
+static bool is_last(const weft_job *job, const weft_context *self, const weft_job *outer)
+{
+    return outer == NULL && (self->coroutine || (const void *)self->thread == (const void *)job);
+}
+
 /* Runs fn, and takes the lock: cancels reach the context no more. */
 static void call(weft_job *job)
 {
@@ -97,13 +103,17 @@ static void call(weft_job *job)
     uint32_t scopes = self->scopes.count;
     int code = job->fn(job->arg);
     weft_scope_pop(self, scopes);
-    self->job = outer;
-    self->who = outer_who;
     job->code = code;
     if (code < 0) {
         const char *message = weft_error_message_of(code);
         keep_message(job, message != NULL ? message : weft_strerror(code));
     }
+    if (is_last(job, self, outer)) {
+        weft_context_end_locals(self);
+        self->id = 0; /* another job may follow, which is somebody else */
+    }
+    self->job = outer;
+    self->who = outer_who;
     end(job, self);
 }
 
