@@ -16,6 +16,9 @@
 #ifndef WEFT_PLATFORM_SWITCH_H
 #define WEFT_PLATFORM_SWITCH_H
 
+#include <signal.h>
+#include <stdbool.h>
+
 #include "platform/stack.h"
 #include "switch_impl.h" /* weft_switch_impl; from platform/assembly/ or pthread/, on the include path by CMake */
 
@@ -42,6 +45,11 @@ static inline void weft_switch_to(weft_switch *from, weft_switch *to)
 {
     weft_switch_impl_to(&from->impl, &to->impl);
 }
+
+/* The signal mask that what runs on `self` would have on its thread of execution's own stack, where
+ * that is another than pthread_sigmask tells: true, and *mask set; false: ask that. Of the running
+ * one. */
+bool weft_switch_mask(const weft_switch *self, sigset_t *mask);
 
 /* Gives back what weft_switch_start took (a pthread, a sanitizer's fiber), and zeroes `self`.
  * Neither while it runs nor, in the pthread column, between its start and its end, nor in the

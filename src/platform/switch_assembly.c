@@ -45,6 +45,13 @@
 /* There if a C++ runtime is in the process when weft is loaded; nothing is linked for it. */
 extern void *__cxa_get_globals(void) __attribute__((weak));
 
+bool weft_switch_mask(const weft_switch *self, sigset_t *mask)
+{
+    (void)self;
+    (void)mask;
+    return false;
+}
+
 void weft_switch_init_thread(weft_switch *self)
 {
     memset(self, 0, sizeof *self);

@@ -107,13 +107,19 @@ static int make_thread(weft_switch_impl *self, size_t size)
         return r;
     r = set_sizes(&attr, size);
     if (r == 0) {
-        sigset_t before;
-        block_signals(&before);
+        block_signals(&self->mask);
         r = -pthread_create(&self->thread, &attr, run_stack, self);
-        pthread_sigmask(SIG_SETMASK, &before, NULL);
+        pthread_sigmask(SIG_SETMASK, &self->mask, NULL);
     }
     pthread_attr_destroy(&attr);
     return r == 0 || r == -EAGAIN ? r : -ENOMEM;
+}
+
+bool weft_switch_mask(const weft_switch *self, sigset_t *mask)
+{
+    if (self->impl.has_thread)
+        *mask = self->impl.mask;
+    return self->impl.has_thread;
 }
 
 void weft_switch_init_thread(weft_switch *self)

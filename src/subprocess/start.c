@@ -197,7 +197,10 @@ static int launch_child(weft_popen *popen, weft_launch *launch, const weft_stdio
                         const char *name, const weft_popen_options *options)
 {
     weft_spawn_result result = {.pidfd = -1};
+    sigset_t mask;
     weft_stdio_plan(stdio, &launch->plan);
+    if (weft_switch_mask(&weft_context_self()->place, &mask))
+        launch->plan.mask = &mask;
     int r = launch->plan.death_signal != 0 ? weft_warden_spawn(&launch->plan, &result)
                                            : weft_spawn(&launch->plan, &result);
     if (r < 0)

@@ -6,6 +6,7 @@
 #define WEFT_PLATFORM_PTHREAD_SWITCH_IMPL_H
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdbool.h>
 
 /* Whether each stack is a thread of the system, with a mask of its own. */
@@ -21,6 +22,7 @@ typedef struct weft_switch_impl {
     struct weft_switch *(*entry)(void *arg);
     void *arg;
     pthread_t thread;
+    sigset_t mask; /* of the thread that made that one, in which nearly all is blocked */
 } weft_switch_impl;
 
 void weft_switch_impl_to(weft_switch_impl *from, weft_switch_impl *to);

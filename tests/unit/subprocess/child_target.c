@@ -14,6 +14,7 @@
  *     fds               writes the numbers of all open descriptors
  *     ids               writes whether it leads its group, its session
  *     owners            writes its user, its group, and its other groups
+ *     blocked           writes the numbers of the signals that are blocked
  *     limit N           writes the soft and the hard limit of resource N
  *     tty               writes which of 0, 1, 2 are terminals, and whether it controls one
  *     obey              reads lines: "o text" writes text to stdout, "e text" to stderr
@@ -175,6 +176,19 @@ static int say_owners(void)
     return put(1, text);
 }
 
+static int say_blocked(void)
+{
+    char text[16];
+    sigset_t mask;
+    sigprocmask(SIG_SETMASK, NULL, &mask);
+    for (int s = 1; s < 32; s++) {
+        (void)snprintf(text, sizeof text, "%d ", s);
+        if (sigismember(&mask, s) == 1 && put(1, text) != 0)
+            return 1;
+    }
+    return 0;
+}
+
 static int say_limit(int resource)
 {
     char text[64];
@@ -264,6 +278,8 @@ static int do_plain(const char *what, int argc, char **argv)
         return say_ids();
     if (strcmp(what, "owners") == 0)
         return say_owners();
+    if (strcmp(what, "blocked") == 0)
+        return say_blocked();
     if (strcmp(what, "tty") == 0)
         return say_terminals();
     if (strcmp(what, "obey") == 0)

@@ -358,6 +358,28 @@ static void an_end_with_ours_cannot_be_had(void **state)
 }
 #endif
 
+/* ---- signals ----------------------------------------------------------------------------------
+ */
+
+static int blocks_nothing(void *arg)
+{
+    struct recorder *recorder = arg;
+    weft_completed completed;
+    const weft_subprocess_options options = {.out = WEFT_PIPE};
+    RECORD_INT(recorder, weft_subprocess_run(&completed, ARGV("blocked"), &options), 0);
+    RECORD(recorder, completed.out.data != NULL && completed.out.size == 0);
+    weft_completed_clear(&completed);
+    return 0;
+}
+
+static void wherever_it_is_started_it_blocks_no_signal(void **state)
+{
+    (void)state;
+    struct recorder recorder = {0};
+    in_each_place(blocks_nothing, &recorder);
+    recorder_assert(&recorder);
+}
+
 /* ---- what contradicts itself ------------------------------------------------------------------
  */
 
@@ -397,6 +419,7 @@ int main(void)
 #else
         weft_test(an_end_with_ours_cannot_be_had),
 #endif
+        weft_test(wherever_it_is_started_it_blocks_no_signal),
         weft_test(options_that_exclude_each_other_are_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
