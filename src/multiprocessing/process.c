@@ -116,9 +116,9 @@ static void settle(weft_process *process, int r, int status)
         outcome_from_status(process);
     else if (r < 0)
         process->exitcode = process->job.code < 0 ? 1 : 0; /* its outcome tells its status */
+    unlist(process); /* first: a child of a fork closes the numbers of those that are listed */
     (void)close(process->outcome_fd);
     process->outcome_fd = -1;
-    unlist(process);
     weft_job_complete(&process->job);
     weft_handle_drop(&process->job.handle); /* the list's */
 }

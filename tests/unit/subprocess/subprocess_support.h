@@ -88,8 +88,9 @@ static inline bool have_children(void)
  * goes on until the test's time is up. */
 static inline void await_no_children(void)
 {
-    while (have_children())
+    do
         assert_int_equal(weft_shutdown(WEFT_FOREVER), 0);
+    while (have_children());
 }
 
 #endif
