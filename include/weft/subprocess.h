@@ -217,13 +217,13 @@ WEFT_API int weft_popen_shell(weft_popen **popen, const char *command,
 
 /*
  * The stream that writes to its stdin. Borrowed: as long as the handle. NULL with a message unless
- * .in is WEFT_PIPE. Python: Popen.stdin
+ * .in is WEFT_PIPE or WEFT_PTY. Python: Popen.stdin
  */
 WEFT_API weft_stream *weft_popen_stdin(weft_popen *popen);
 
 /*
  * The stream that reads its stdout. Borrowed: as long as the handle. NULL with a message unless
- * .out is WEFT_PIPE. Python: Popen.stdout
+ * .out is WEFT_PIPE or WEFT_PTY. Python: Popen.stdout
  */
 WEFT_API weft_stream *weft_popen_stdout(weft_popen *popen);
 
