@@ -256,6 +256,13 @@ static int block(weft_runner *runner, weft_instant deadline)
     return r;
 }
 
+/* The main thread's runner: handlers of signals that have come are made ready to run. */
+static void run_handlers(weft_runner *runner)
+{
+    if (runner->thread->main && atomic_load(&weft_interrupt_pending) != 0)
+        weft_interrupt_run_in_loop(runner);
+}
+
 /* Nothing is ready: sleeps until something may be. */
 static int rest(weft_runner *runner, weft_instant deadline)
 {
@@ -268,6 +275,7 @@ static int rest(weft_runner *runner, weft_instant deadline)
         hooks->busy(runner);
     take_inbox(runner);
     fire_due(runner);
+    run_handlers(runner); /* in this turn: what ended the sleep may have been a signal */
     return r;
 }
 
@@ -290,8 +298,7 @@ int weft_runner_turn(weft_runner *runner, weft_instant deadline)
     int r = 0;
     take_inbox(runner);
     fire_due(runner);
-    if (runner->thread->main && atomic_load(&weft_interrupt_pending) != 0)
-        weft_interrupt_run_in_loop(runner);
+    run_handlers(runner);
     if (runner->ready != NULL && runner->poller != NULL)
         r = weft_runner_poll(runner, WEFT_INSTANT_NOW);
     if (hooks != NULL && hooks->supply != NULL)

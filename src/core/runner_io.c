@@ -183,6 +183,8 @@ static void report(weft_runner *runner, const weft_poller_event *event)
 {
     uint32_t fd = (uint32_t)event->token - 1;
     if (event->token == WAKEUP_TOKEN) {
+        if (weft_wakeup_makes_edges() && weft_poller_sees_edges(runner->poller))
+            return; /* as good as drained */
         weft_wakeup_drain(&runner->wakeup);
         weft_poller_rearm(runner->poller, runner->wakeup.read_fd, WEFT_POLLER_IN);
         return;

@@ -18,6 +18,7 @@
 #ifndef WEFT_PLATFORM_POLLER_H
 #define WEFT_PLATFORM_POLLER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "platform/clock.h"
@@ -51,6 +52,10 @@ int weft_poller_set(weft_poller *poller, int fd, uint32_t interest, uint64_t tok
 
 /* The directions given may be reported again. Owner's thread only. */
 void weft_poller_rearm(weft_poller *poller, int fd, uint32_t directions);
+
+/* Whether what makes a descriptor ready once more is reported, though it has been ready all the
+ * while and nothing was rearmed. */
+bool weft_poller_sees_edges(const weft_poller *poller);
 
 /* Fills up to `room` (> 0) events and returns how many; 0 at the deadline, on EINTR, and rarely for
  * no cause: callers look at the clock. WEFT_INSTANT_NOW does not wait. Owner's thread only. Errors:

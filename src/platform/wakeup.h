@@ -8,6 +8,8 @@
 #ifndef WEFT_PLATFORM_WAKEUP_H
 #define WEFT_PLATFORM_WAKEUP_H
 
+#include <stdbool.h>
+
 typedef struct weft_wakeup {
     int read_fd;  /* poll this for input */
     int write_fd; /* the same number where one descriptor serves both */
@@ -21,6 +23,9 @@ void weft_wakeup_close(weft_wakeup *wakeup);
 
 /* Makes read_fd readable. Async-signal-safe; preserves errno. */
 void weft_wakeup_signal(const weft_wakeup *wakeup);
+
+/* Whether each signal is an edge, for ever, though none is drained. */
+bool weft_wakeup_makes_edges(void);
 
 /* Makes read_fd unreadable again. */
 void weft_wakeup_drain(const weft_wakeup *wakeup);

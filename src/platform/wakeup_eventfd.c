@@ -38,6 +38,11 @@ void weft_wakeup_signal(const weft_wakeup *wakeup)
     errno = saved;
 }
 
+bool weft_wakeup_makes_edges(void)
+{
+    return true;
+}
+
 void weft_wakeup_drain(const weft_wakeup *wakeup)
 {
     uint64_t count;

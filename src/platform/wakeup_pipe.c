@@ -45,6 +45,11 @@ void weft_wakeup_signal(const weft_wakeup *wakeup)
     errno = saved;
 }
 
+bool weft_wakeup_makes_edges(void)
+{
+    return false; /* a full pipe takes no more bytes */
+}
+
 void weft_wakeup_drain(const weft_wakeup *wakeup)
 {
     char bytes[512];

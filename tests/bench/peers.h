@@ -67,6 +67,11 @@ void pth_start(size_t n);
 #else
 #define BENCH_EV(name, run)
 #endif
+#ifdef WEFT_BENCH_EVENT
+#define BENCH_EVENT(name, run) {name, run},
+#else
+#define BENCH_EVENT(name, run)
+#endif
 #ifdef WEFT_BENCH_GO
 #define BENCH_GO(name, run) {name, run},
 #define BENCH_GO_CASE(function, subject)                                                           \

@@ -28,8 +28,10 @@ static int add(void *arg)
 
 static int other(const weft_signal_info *info, void *arg)
 {
+    scene *s = arg;
     (void)info;
-    ((scene *)arg)->other_calls++;
+    s->other_calls++;
+    weft_event_set(&s->called);
     return 0;
 }
 
@@ -57,7 +59,7 @@ static int add_and_remove(void *arg)
     RECORD_INT(&s->recorder, s->other_calls, 0);
     RECORD_INT(&s->recorder, weft_loop_remove_signal_handler(loop, SIGUSR1), 1);
     RECORD_INT(&s->recorder, weft_loop_remove_signal_handler(loop, SIGUSR1), 0);
-    RECORD_INT(&s->recorder, weft_signal_raise(SIGUSR1), 0);
+    RECORD_INT(&s->recorder, send_and_wait(s), 0);
     RECORD_INT(&s->recorder, s->other_calls, 1);
     RECORD_INT(&s->recorder, weft_loop_add_signal_handler(loop, SIGUSR1, add, WEFT_ARG(second)), 0);
     RECORD_INT(&s->recorder, weft_loop_add_signal_handler(loop, SIGUSR2, add, WEFT_ARG(second)), 0);

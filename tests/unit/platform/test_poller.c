@@ -401,6 +401,23 @@ static void wakeup_is_an_edge_each_time(void **state)
     weft_wakeup_close(&wakeup);
 }
 
+/* So a runner need not drain its wakeup. More often than a pipe has room. */
+static void wakeup_is_an_edge_though_it_is_not_drained(void **state)
+{
+    fixture *self = *state;
+    weft_wakeup wakeup;
+    int rounds = weft_wakeup_makes_edges() && weft_poller_sees_edges(self->poller) ? 70000 : 0;
+    assert_int_equal(weft_wakeup_open(&wakeup), 0);
+    assert_int_equal(weft_poller_set(self->poller, wakeup.read_fd, IN, 1), 0);
+    for (int i = 0; i < rounds; i++) {
+        weft_wakeup_signal(&wakeup);
+        assert_int_equal(now(self, 1), IN);
+        assert_int_equal(now(self, 1), 0);
+    }
+    assert_int_equal(weft_poller_set(self->poller, wakeup.read_fd, 0, 0), 0);
+    weft_wakeup_close(&wakeup);
+}
+
 static void nobody_starves_where_room_is_short(void **state)
 {
     fixture *self = *state;
@@ -715,6 +732,7 @@ int main(void)
         TEST(reused_number_is_registered_anew),
         TEST(descriptor_closed_without_removal_does_not_keep_the_owner_busy),
         TEST(wakeup_is_an_edge_each_time),
+        TEST(wakeup_is_an_edge_though_it_is_not_drained),
         TEST(nobody_starves_where_room_is_short),
         TEST(a_thousand_descriptors_are_all_reported),
         TEST(set_from_another_thread_reaches_the_waiting_owner),
