@@ -462,6 +462,71 @@ WEFT_API size_t weft_barrier_n_waiting(const weft_barrier *barrier);
  */
 WEFT_API bool weft_barrier_broken(const weft_barrier *barrier);
 
+/* ---- Read-write lock --------------------------------------------------------------------------
+ */
+
+/*
+ * Held by many to read, or by one to write. Who waits is let in in the order of coming, so neither
+ * readers nor writers starve; therefore whoever holds it to read must not acquire it again: a
+ * writer may wait in between. It has no owner. Not in shared memory.
+ */
+typedef struct weft_rwlock {
+    uint32_t state_, reserved_;
+    uint64_t more_[3];
+} weft_rwlock;
+
+/*
+ * Acquires the lock to read, together with others. Can be cancelled.
+ * Errors: -ETIMEDOUT, -ECANCELED, -EINVAL (timeout is not a number), -ENOTSUP (in shared memory),
+ * -ENOMEM. Python: none
+ */
+WEFT_API int weft_rwlock_acquire_read(weft_rwlock *rwlock, double timeout);
+
+/*
+ * Releases what weft_rwlock_acquire_read took. Errors: -EPERM (nobody holds it to read).
+ * Python: none
+ */
+WEFT_API int weft_rwlock_release_read(weft_rwlock *rwlock);
+
+/*
+ * Acquires the lock to write, alone. Can be cancelled.
+ * Errors: -ETIMEDOUT, -ECANCELED, -EINVAL (timeout is not a number), -ENOTSUP (in shared memory),
+ * -ENOMEM. Python: none
+ */
+WEFT_API int weft_rwlock_acquire_write(weft_rwlock *rwlock, double timeout);
+
+/*
+ * Releases what weft_rwlock_acquire_write took. Errors: -EPERM (nobody holds it to write).
+ * Python: none
+ */
+WEFT_API int weft_rwlock_release_write(weft_rwlock *rwlock);
+
+/* ---- Once -------------------------------------------------------------------------------------
+ */
+
+/*
+ * Something that is to be done once, by whoever needs it first.
+ */
+typedef struct weft_once {
+    uint32_t done_, generation_;
+    weft_rlock lock_;
+    uint64_t reserved_;
+} weft_once;
+
+/*
+ * Calls fn(arg), unless a call of this function has succeeded already; returns when one has: the
+ * others wait meanwhile. Returns 0, or the failure of the caller's own fn, after which the next one
+ * tries. Can be cancelled.
+ * Errors: fn's own; -ETIMEDOUT, -ECANCELED (the wait for another one's fn), -EDEADLK (called in
+ * fn), -EINVAL, -ENOMEM. Python: none
+ */
+WEFT_API int weft_once_run(weft_once *once, weft_fn *fn, void *arg, double timeout);
+
+/*
+ * Whether it is done. Python: none
+ */
+WEFT_API bool weft_once_done(const weft_once *once);
+
 #ifdef __cplusplus
 }
 #endif

@@ -25,6 +25,8 @@ _Static_assert(sizeof(weft_semaphore) == 32, "part of the ABI");
 #define WAITERS WEFT_WORD_WAITERS
 #define COUNT   UINT32_C(0x7fffffff)
 
+enum { GIVEN = 1 }; /* a waiter's tag: a permit is its own already */
+
 /* Takes a permit past nobody. */
 static bool take(weft_semaphore *semaphore, uint32_t mark)
 {
@@ -47,6 +49,7 @@ static size_t collect(weft_semaphore *semaphore, weft_bucket *bucket, size_t cou
     while ((waiter = weft_bucket_find(bucket, semaphore, NULL)) != NULL && n < count) {
         weft_list_remove(&waiter->link);
         weft_list_append(waiters, &waiter->link);
+        waiter->tag = GIVEN;
         n++;
     }
     *more = waiter != NULL;
@@ -64,6 +67,7 @@ static void give_back(weft_semaphore *semaphore, weft_bucket *bucket, weft_list 
     }
     weft_list_remove(&next->link);
     weft_list_append(waiters, &next->link);
+    next->tag = GIVEN;
     if (weft_bucket_find(bucket, semaphore, NULL) == NULL)
         __atomic_fetch_and(&semaphore->value, ~WAITERS, __ATOMIC_RELAXED);
 }
@@ -120,15 +124,20 @@ static int release_queued(weft_semaphore *semaphore, size_t count, uint32_t boun
     return 0;
 }
 
-/* After a wait that was not notified. */
+/* After a wait that was not notified. One that is linked and has a permit stands in the list of a
+ * release that has left the bucket's lock for a moment. */
 static void leave(weft_semaphore *semaphore, weft_waiter *waiter)
 {
+    weft_list waiters = {0};
     weft_bucket *bucket = weft_bucket_acquire(semaphore);
-    if (weft_link_linked(&waiter->link))
+    if (weft_link_linked(&waiter->link)) {
         weft_list_remove(&waiter->link);
+        if (waiter->tag == GIVEN)
+            give_back(semaphore, bucket, &waiters);
+    }
     if (weft_bucket_find(bucket, semaphore, NULL) == NULL)
         __atomic_fetch_and(&semaphore->value, ~WAITERS, __ATOMIC_RELAXED);
-    weft_bucket_release(bucket);
+    notify(semaphore, bucket, &waiters);
 }
 
 static int acquire_private(weft_semaphore *semaphore, weft_instant deadline)
