@@ -170,7 +170,8 @@ WEFT_API int weft_signal_siginterrupt(int signum, weft_siginterrupt mode);
  * Runs the handlers of what has come, in the calling context; for code that computes and does not
  * wait. On other threads than the main one it does nothing. Returns 0, or the code of a handler,
  * which is then the caller's to deal with: in a task it does not end the loop.
- * Errors: the handlers' own, WEFT_EINTERRUPTED. Python: PyErr_CheckSignals
+ * Errors: the handlers' own, WEFT_EINTERRUPTED, -ENOMEM (they run later). Python:
+ * PyErr_CheckSignals
  */
 WEFT_API int weft_signal_check(void);
 
@@ -178,7 +179,8 @@ WEFT_API int weft_signal_check(void);
  * Sends a signal to the calling thread. On the main thread its handler has run before this returns,
  * unless the thread blocks the signal (tasks do so where coroutines are threads of the system).
  * Returns 0, or the code of a handler, as weft_signal_check.
- * Errors: -EINVAL (no such signal), the handlers' own. Python: signal.raise_signal
+ * Errors: -EINVAL (no such signal), the handlers' own, -ENOMEM (they run later).
+ * Python: signal.raise_signal
  */
 WEFT_API int weft_signal_raise(int signum);
 

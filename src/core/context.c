@@ -180,20 +180,39 @@ void weft_context_release(weft_context *context)
     weft_ilock_release(&pool.lock);
 }
 
+/* Whether the thread's end will end the context, too. */
+static bool keep(weft_context *context)
+{
+    pthread_once(&key_once, make_key);
+    return key_made && pthread_setspecific(key, context) == 0;
+}
+
+bool weft_context_begin(weft_context *context)
+{
+    weft_context_current = context;
+    return keep(context);
+}
+
+void weft_context_end(weft_context *context)
+{
+    thread_ends(context);
+}
+
 weft_context *weft_context_adopt(void)
 {
     int saved = errno;
-    pthread_once(&key_once, make_key);
     weft_context *context = weft_context_acquire();
-    if (context != NULL) {
-        if (!key_made || pthread_setspecific(key, context) != 0) {
-            weft_context_release(context);
-            context = NULL;
-        }
-        weft_context_current = context;
+    if (context != NULL && !keep(context)) {
+        weft_context_release(context);
+        context = NULL;
     }
-    if (context != NULL)
+    weft_context_current = context;
+    if (context != NULL) {
+        weft_failure_init(&context->failure);
         take_inheritance(context);
+    } else {
+        weft_error_without_context(-ENOMEM);
+    }
     /* relaxed: set by this thread's own fork, if it concerns this thread */
     if (atomic_load_explicit(&weft_interrupt_inherited, memory_order_relaxed))
         weft_interrupt_inherit();

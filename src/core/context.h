@@ -128,6 +128,11 @@ extern weft_context_ends_fn *_Atomic weft_context_thread_ends;
 weft_context *weft_context_acquire(void);
 void weft_context_release(weft_context *context);
 
+/* The calling thread, which has none, runs in one that was acquired for it, so that it cannot lack
+ * it. False: the thread must call weft_context_end before its end. */
+bool weft_context_begin(weft_context *context);
+void weft_context_end(weft_context *context);
+
 /* weft_shutdown: gives the pool back. */
 void weft_context_trim(void);
 

@@ -125,14 +125,32 @@ const char *weft_error_name(int code)
     return code <= WEFT_EUSER ? "WEFT_EUSER" : "EUNKNOWN";
 }
 
+/* What failed last in a thread for which no context could be made. */
+static _Thread_local int without_context;
+
 static int record(int code, const char *text)
 {
     weft_context *self = weft_context_self();
-    if (self != NULL) {
+    if (self == NULL) {
+        without_context = code;
+    } else {
         self->failure.code = code;
         self->failure.text = text;
     }
     return code;
+}
+
+void weft_error_without_context(int code)
+{
+    without_context = code;
+}
+
+void weft_failure_init(weft_failure *failure)
+{
+    *failure = (weft_failure){.code = without_context};
+    if (without_context < 0)
+        failure->text = weft_strerror(without_context);
+    without_context = 0;
 }
 
 int weft_error_constant(int code, const char *text)
@@ -154,7 +172,7 @@ int weft_error(int code, const char *format, ...)
 {
     weft_context *self = weft_context_self();
     if (self == NULL)
-        return code;
+        return record(code, weft_strerror(code));
     weft_failure *failure = &self->failure;
     char text[WEFT_MESSAGE_SIZE]; /* the arguments may point into the last message */
     va_list arguments;
@@ -179,7 +197,9 @@ int weft_error_on(int code, const char *what, const char *name)
 const char *weft_error_message(void)
 {
     weft_context *self = weft_context_current;
-    return self != NULL && self->failure.text != NULL ? self->failure.text : "";
+    if (self == NULL)
+        return without_context < 0 ? weft_strerror(without_context) : "";
+    return self->failure.text != NULL ? self->failure.text : "";
 }
 
 const char *weft_error_message_of(int code)

@@ -32,6 +32,11 @@ int weft_error_on(int code, const char *what, const char *name);
 /* The message that belongs to `code` if it is the running context's last failure, else NULL. */
 const char *weft_error_message_of(int code);
 
+/* Keeps the code of a failure in a thread for which no context can be made, until there is one. */
+void weft_error_without_context(int code);
+
+/* A new context's: what has been kept for the thread. */
+void weft_failure_init(weft_failure *failure);
 void weft_failure_clear(weft_failure *failure);
 
 #endif

@@ -141,11 +141,12 @@ static int run_pending(void)
     return code;
 }
 
-int weft_interrupt_run(weft_context *self)
+/* False: no memory, and all stays pending. */
+static bool run_on_top(weft_context *self, int *result)
 {
     weft_context *handler = weft_context_acquire();
     if (handler == NULL)
-        return 0; /* stays pending: the next wait tries again */
+        return false;
     handler->thread = self->thread;
     handler->who = self->who;
     handler->id = weft_context_id(self); /* what the interrupted code owns, it owns */
@@ -163,6 +164,14 @@ int weft_interrupt_run(weft_context *self)
     self->locals = handler->locals;
     handler->locals = NULL;
     weft_context_release(handler);
+    *result = code;
+    return true;
+}
+
+int weft_interrupt_run(weft_context *self)
+{
+    int code = 0;
+    (void)run_on_top(self, &code); /* without memory the next wait tries again */
     return code;
 }
 
@@ -192,8 +201,12 @@ int weft_interrupt_check(void)
         return 0;
     int code = self->handler_code;
     self->handler_code = 0;
-    if (code == 0 && atomic_load(&weft_interrupt_pending) != 0)
-        code = self->runner != NULL ? run_here(self) : weft_interrupt_run(self);
+    if (code != 0 || atomic_load(&weft_interrupt_pending) == 0)
+        return code;
+    if (self->runner != NULL)
+        return run_here(self);
+    if (!run_on_top(self, &code))
+        return weft_error(-ENOMEM, "run signal handlers: no memory");
     return code;
 }
 

@@ -49,8 +49,8 @@ void weft_interrupt_post(void);
 extern _Atomic bool weft_interrupt_inherited;
 void weft_interrupt_inherit(void);
 
-/* Runs what is pending now, in the running context if it is of the main thread: 0, or the code of a
- * handler. A coroutine is suspended while a handler waits. */
+/* Runs what is pending now, in the running context if it is of the main thread: 0, the code of a
+ * handler, or -ENOMEM. A coroutine is suspended while a handler waits. */
 int weft_interrupt_check(void);
 
 /* Runs what is pending on top of the main thread's wait, in a context of its own; 0, or the code

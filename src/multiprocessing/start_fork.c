@@ -54,6 +54,7 @@ static int write_all(int fd, const void *data, size_t size, uint64_t at)
     return 0;
 }
 
+/* 0, -errno, or 1: that much is not there. */
 static int read_all(int fd, void *data, size_t size, uint64_t at)
 {
     char *to = data;
@@ -62,7 +63,7 @@ static int read_all(int fd, void *data, size_t size, uint64_t at)
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0)
-            return n < 0 ? -errno : -EIO;
+            return n < 0 ? -errno : 1;
         to += n;
         size -= (size_t)n;
         at += (uint64_t)n;
@@ -123,11 +124,13 @@ static int read_body(weft_process *process, const outcome_header *header)
 bool weft_process_read_outcome(weft_process *process)
 {
     outcome_header header;
-    if (read_all(process->outcome_fd, &header, sizeof header, 0) < 0 || header.magic != MAGIC)
+    int r = read_all(process->outcome_fd, &header, sizeof header, 0);
+    if (r > 0 || (r == 0 && header.magic != MAGIC))
         return false;
-    int r = read_body(process, &header);
-    if (r < 0)
-        weft_job_set_outcome(&process->job, r, NULL, NULL, 0);
+    if (r == 0)
+        r = read_body(process, &header);
+    if (r != 0)
+        weft_job_set_outcome(&process->job, r < 0 ? r : -EIO, NULL, NULL, 0);
     return true;
 }
 

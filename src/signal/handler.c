@@ -153,11 +153,11 @@ static int uninstall(int signum)
     struct sigaction now;
     if (handler == NULL)
         return 0;
-    entries[signum] = (entry){0};
-    bool as_set = sigaction(signum, NULL, &now) == 0 &&
-                  (handler == weft_signal_default  ? has_handler(&now, SIG_DFL)
-                   : handler == weft_signal_ignore ? has_handler(&now, SIG_IGN)
-                                                   : is_ours(&now));
+    if (sigaction(signum, NULL, &now) < 0)
+        return -errno;
+    bool as_set = handler == weft_signal_default  ? has_handler(&now, SIG_DFL)
+                  : handler == weft_signal_ignore ? has_handler(&now, SIG_IGN)
+                                                  : is_ours(&now);
     int r = 0;
     if (as_set && atomic_load(&slot->spent)) {
         struct sigaction action = {.sa_handler = SIG_DFL};
@@ -166,8 +166,11 @@ static int uninstall(int signum)
     } else if (as_set) {
         r = sigaction(signum, &slot->found, NULL);
     }
+    if (r < 0)
+        return -errno; /* all is as before */
+    entries[signum] = (entry){0};
     atomic_store(&slot->active, false);
-    return r < 0 ? -errno : 0;
+    return 0;
 }
 
 /* ---- the end of weft, and forks ---------------------------------------------------------------
@@ -191,10 +194,15 @@ static void after_fork_child(void)
 
 static int restore_all(weft_instant deadline)
 {
+    int r = 0;
     weft_ilock_acquire(&lock);
-    for (int signum = 1; signum < WEFT_SIGNALS; signum++)
-        (void)uninstall(signum);
+    for (int signum = 1; signum < WEFT_SIGNALS; signum++) {
+        int of_one = uninstall(signum);
+        r = r < 0 ? r : of_one;
+    }
     weft_ilock_release(&lock);
+    if (r < 0)
+        return weft_error(r, "shut down: restore a signal's handler: %s", weft_strerror(r));
     atomic_store(&weft_signal_wakeup_fd, -1);
     /* a thread of the host's may still be in the C-level handler, on its way to memory that goes */
     if (weft_signal_wait_for_notes(deadline) < 0)

@@ -93,7 +93,11 @@ static int move_in(weft_stdio *stdio, weft_stream *stream)
                           "start a popen: .in_stream '%s' has bytes in its buffer",
                           weft_handle_name_of(&stream->handle));
     }
-    (void)weft_cloexec_set_nonblocking(stream->io.fd, false);
+    r = weft_cloexec_set_nonblocking(stream->io.fd, false);
+    if (r < 0) {
+        weft_stream_reader_release(stream);
+        return weft_error_on(r, "start a popen: .in_stream", weft_handle_name_of(&stream->handle));
+    }
     stdio->child[WEFT_CHILD_IN] = stream->io.fd;
     stdio->moved = stream;
     return 0;

@@ -253,17 +253,18 @@ static void *entry(void *arg)
     thread->native_id = weft_native_thread_id();
     /* release: the ids are known */
     atomic_store_explicit(&thread->exit, WEFT_THREAD_STARTED, memory_order_release);
-    weft_context *self = weft_context_self(); /* NULL: no memory, which becomes the outcome */
-    if (self != NULL)
-        self->thread = thread;
+    weft_context *self = thread->context;
+    bool kept = weft_context_begin(self);
+    self->thread = thread;
     weft_threadname_set(weft_handle_name_of(&thread->job.handle));
     weft_job_call(&thread->job);
     if (thread->job.code < 0)
         weft_thread_report(thread);
     weft_job_complete(&thread->job);
-    if (self != NULL)
-        self->thread = NULL;
+    self->thread = NULL;
     weft_handle_drop(&thread->job.handle);
+    if (!kept)
+        weft_context_end(self);
     return NULL;
 }
 
@@ -277,7 +278,7 @@ static int set_stack_size(pthread_attr_t *attributes, size_t size)
     return -pthread_attr_setstacksize(attributes, (size + unit - 1) / unit * unit);
 }
 
-static int create(weft_thread *thread, size_t stack_size)
+static int create_pthread(weft_thread *thread, size_t stack_size)
 {
     pthread_attr_t attributes;
     pthread_t pthread; /* the thread notes its own id: this one may come too late */
@@ -290,6 +291,18 @@ static int create(weft_thread *thread, size_t stack_size)
     if (r == 0)
         r = -pthread_create(&pthread, &attributes, entry, thread);
     (void)pthread_attr_destroy(&attributes);
+    return r;
+}
+
+/* With all that the thread needs to call its function: what has begun does not lack memory. */
+static int create(weft_thread *thread, size_t stack_size)
+{
+    thread->context = weft_context_acquire();
+    if (thread->context == NULL)
+        return -ENOMEM;
+    int r = create_pthread(thread, stack_size);
+    if (r < 0)
+        weft_context_release(thread->context);
     return r;
 }
 

@@ -21,10 +21,11 @@ enum {
 };
 
 struct weft_thread {
-    weft_job job;      /* first */
-    pthread_t pthread; /* written by the thread before it does anything else */
-    int64_t native_id; /* likewise */
-    uint64_t ident;    /* written when it is listed */
+    weft_job job;          /* first */
+    pthread_t pthread;     /* written by the thread before it does anything else */
+    int64_t native_id;     /* likewise */
+    weft_context *context; /* made by who starts it */
+    uint64_t ident;        /* written when it is listed */
     bool daemon;
     bool foreign; /* not started by weft: nothing to join */
     /* WEFT_THREAD_...; from STARTED to JOINING under the handle's lock, under which it is signalled

@@ -182,9 +182,11 @@ static void without_memory_the_text_of_the_code_stands(void **state)
     assert_int_equal(weft_shutdown(WEFT_FOREVER), 0);
     allocator_fail(1, ALLOCATOR_ONWARDS); /* not even a context */
     r = weft_error(-EIO, "words %d", 2);
-    assert_string_equal(weft_error_message(), "");
+    assert_string_equal(weft_error_message(), "Input/output error");
     allocator_fail(0, ALLOCATOR_ONCE);
     assert_int_equal(r, -EIO);
+    assert_int_equal(weft_sleep(0), 0); /* the context that there is now has it, too */
+    assert_string_equal(weft_error_message(), "Input/output error");
 }
 
 int main(void)
