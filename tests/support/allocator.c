@@ -93,6 +93,11 @@ void allocator_fail(size_t n, enum allocator_mode mode)
     atomic_store(&fail_at, n);
 }
 
+void allocator_relent(void)
+{
+    atomic_store(&fail_at, 0);
+}
+
 bool allocator_failed(void)
 {
     return atomic_load(&has_failed);

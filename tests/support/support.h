@@ -45,6 +45,9 @@ enum allocator_mode { ALLOCATOR_ONCE, ALLOCATOR_ONWARDS };
 /* The n-th request from now (1 is the next) fails; 0: none. Starts counting anew. */
 void allocator_fail(size_t n, enum allocator_mode mode);
 
+/* No request fails any more; allocator_failed still tells whether one has. */
+void allocator_relent(void);
+
 /* Whether a request has been made to fail since allocator_fail. */
 bool allocator_failed(void);
 
