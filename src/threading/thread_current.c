@@ -68,6 +68,11 @@ static weft_thread *adopt(weft_context *context)
 {
     bool main = is_main();
     weft_thread *thread = new_foreign(main, weft_native_thread_id());
+    if (thread == NULL && main) { /* so that it is main when it asks again */
+        weft_ilock_acquire(&weft_threads.lock);
+        weft_threads.main_known = false;
+        weft_ilock_release(&weft_threads.lock);
+    }
     if (thread == NULL)
         return NULL;
     if (main)
