@@ -105,7 +105,8 @@ static void take_note(int signum, const siginfo_t *info)
     note *slot = &notes[signum];
     uint32_t free = FREE;
     /* acquire: whoever freed it has read it */
-    if (!atomic_compare_exchange_strong(&slot->state, &free, TAKEN))
+    if (!atomic_compare_exchange_strong_explicit(&slot->state, &free, TAKEN, memory_order_acquire,
+                                                 memory_order_relaxed))
         return;
     weft_signal_info_from_system(&slot->info, info);
     slot->info.signum = signum;
@@ -169,7 +170,7 @@ bool weft_signal_take(int signum, weft_signal_info *info)
         return false;
     *info = notes[signum].info;
     /* release: it has been read */
-    atomic_store(&notes[signum].state, FREE);
+    atomic_store_explicit(&notes[signum].state, FREE, memory_order_release);
     return true;
 }
 

@@ -300,12 +300,15 @@ static void weft_plain(size_t n)
         bench_fail("a signal that was lost");
 }
 
+BENCH_PYTHON_CASE(python_inside, "signal")
+BENCH_PYTHON_CASE(python_raise, "raise")
+
 static const bench_case inside[] = {
     {"weft", weft_inside},
     {"weft, as a call", weft_inside_call},
     {"limit: signalfd, epoll", limit},
-    BENCH_EV("libev", ev_inside) BENCH_EVENT("libevent", event_inside)
-        BENCH_UV("libuv", uv_inside){0},
+    BENCH_EV("libev", ev_inside) BENCH_EVENT("libevent", event_inside) BENCH_UV("libuv", uv_inside)
+        BENCH_PYTHON("CPython", python_inside){0},
 };
 static const bench_case outside[] = {
     {"weft", weft_outside},
@@ -317,7 +320,7 @@ static const bench_case outside[] = {
 static const bench_case alone[] = {
     {"weft", weft_plain},
     {"limit: sigaction", plain},
-    {0},
+    BENCH_PYTHON("CPython", python_raise){0},
 };
 
 static const bench_subject subjects[] = {

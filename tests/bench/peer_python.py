@@ -1,7 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """peer_python.py SUBJECT N SECONDS: prints wall and CPU nanoseconds per operation, and one more figure."""
+import asyncio
+import os
 import queue
+import signal
 import sys
 import threading
 import time
@@ -105,7 +108,34 @@ def pairs(each, n, items):
     return n // each * each, 0.0
 
 
+def signals_inside(n):
+    """Each call of the loop's handler sends the next."""
+    loop = asyncio.new_event_loop()
+    left = n
+
+    def handle():
+        nonlocal left
+        left -= 1
+        if left:
+            os.kill(os.getpid(), signal.SIGUSR1)
+        else:
+            loop.stop()
+
+    loop.add_signal_handler(signal.SIGUSR1, handle)
+    os.kill(os.getpid(), signal.SIGUSR1)
+    loop.run_forever()
+    return n, 0.0
+
+
+def signals_raised(n):
+    signal.signal(signal.SIGUSR1, lambda signum, frame: None)
+    for _ in range(n):
+        signal.raise_signal(signal.SIGUSR1)
+    return n, 0.0
+
+
 PRIMITIVES = {"lock": threading.Lock, "rlock": threading.RLock, "semaphore": threading.Semaphore}
+SIGNALS = {"signal": signals_inside, "raise": signals_raised}
 WAKES = {"condition": condition, "event": event, "barrier": barrier}
 QUEUES = {"queue": lambda: queue.Queue(1024), "unbounded": queue.Queue, "lifo": queue.LifoQueue,
           "priority": queue.PriorityQueue, "simple": queue.SimpleQueue}
@@ -115,6 +145,8 @@ def measure(subject, n, seconds):
     name, _, threads = subject.partition("_")
     if name in PRIMITIVES:
         return contended(PRIMITIVES[name](), int(threads), seconds) if threads else alone(PRIMITIVES[name](), n)
+    if name in SIGNALS:
+        return SIGNALS[name](n)
     if name in WAKES:
         return WAKES[name](int(threads), n)
     if not threads:
