@@ -26,6 +26,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -34,6 +35,9 @@
 #endif
 #if defined(WEFT_HAVE_EVENTFD)
 #include <sys/eventfd.h>
+#endif
+#if defined(WEFT_HAVE_SIGNALFD)
+#include <sys/signalfd.h>
 #endif
 #if defined(WEFT_HAVE_MEMFD)
 #include <sys/random.h>

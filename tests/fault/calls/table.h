@@ -102,6 +102,12 @@ CALL(MAKES, sigaction, int, (int signum, const struct sigaction *action, struct 
      (signum, action, before), EINVAL)
 CALL(ASKS, sigpending, int, (sigset_t * set), (set), EFAULT)
 CALL(ASKS, raise, int, (int signum), (signum), EAGAIN)
+CALL(ASKS, sigtimedwait, int, (const sigset_t *set, siginfo_t *info, const struct timespec *time),
+     (set, info, time), EINTR, EINVAL)
+CALL(MAKES, setitimer, int, (int which, const struct itimerval *value, struct itimerval *before),
+     (which, value, before), EINVAL)
+CALL(ASKS, getitimer, int, (int which, struct itimerval *value), (which, value), EINVAL)
+CALL(NUMBER, pthread_kill, int, (pthread_t thread, int signum), (thread, signum), EAGAIN)
 CALL(ASKS, getrlimit, int, (int resource, struct rlimit *limit), (resource, limit), EINVAL)
 CALL(ASKS, sysconf, long, (int name), (name), EINVAL)
 
@@ -139,6 +145,10 @@ CALL(ASKS, epoll_wait, int, (int set, struct epoll_event *events, int room, int 
 #endif
 #if defined(WEFT_HAVE_EVENTFD)
 CALL(MAKES, eventfd, int, (unsigned value, int flags), (value, flags), EMFILE, ENFILE, ENOMEM)
+#endif
+#if defined(WEFT_HAVE_SIGNALFD)
+CALL(MAKES, signalfd, int, (int fd, const sigset_t *set, int flags), (fd, set, flags), EMFILE,
+     ENFILE, ENOMEM, ENOSYS)
 #endif
 #if defined(WEFT_HAVE_ATOMIC)
 CALL(MAKES, pipe2, int, (int fds[2], int flags), (fds, flags), EMFILE, ENFILE)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "fault/scenarios/scenarios.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -43,6 +44,19 @@ static int start_calls(void)
         r = weft_gather(calls, 3, WEFT_FOREVER);
     weft_release_many(calls, 3);
     return r;
+}
+
+static int handle_signals(void)
+{
+    weft_loop *loop = weft_loop_current();
+    int r = weft_loop_add_signal_handler(loop, SIGURG, answer, WEFT_STRING("text"));
+    r = scenario_first(r, weft_loop_add_signal_handler(loop, SIGURG, answer, WEFT_NONE));
+    if (r >= 0)
+        r = weft_signal_get(SIGURG, NULL, NULL);
+    if (r >= 0)
+        r = scenario_expect(r, r == WEFT_SIGNAL_HANDLED, "it is set");
+    int removed = weft_loop_remove_signal_handler(loop, SIGURG);
+    return r < 0 ? r : removed < 0 ? removed : scenario_expect(0, removed == 1, "removed");
 }
 
 /* ---- a server of the loop's, and a client of it ------------------------------------------------
@@ -138,10 +152,13 @@ static int server_by_name(void)
     return in_loop(serve_unix);
 }
 
+static int signals(void)
+{
+    return in_loop(handle_signals);
+}
+
 const scenario scenarios_asyncio[] = {
-    SCENARIO(tasks, SCENARIO_THREAD_ONLY),
-    SCENARIO(calls, SCENARIO_THREAD_ONLY),
-    SCENARIO(server, SCENARIO_THREAD_ONLY),
-    SCENARIO(server_by_name, SCENARIO_THREAD_ONLY),
-    {NULL, NULL, 0},
+    SCENARIO(tasks, SCENARIO_THREAD_ONLY),          SCENARIO(calls, SCENARIO_THREAD_ONLY),
+    SCENARIO(signals, SCENARIO_THREAD_ONLY),        SCENARIO(server, SCENARIO_THREAD_ONLY),
+    SCENARIO(server_by_name, SCENARIO_THREAD_ONLY), {NULL, NULL, 0},
 };

@@ -62,9 +62,82 @@ static int interrupt_a_sleep(void)
     return scenario_first(r, weft_signal_restore(SIGURG));
 }
 
+static int chain_and_interrupt(void)
+{
+    int r = weft_signal_set_chained(SIGURG, weft_signal_interrupt, NULL);
+    if (r >= 0)
+        r = weft_signal_siginterrupt(SIGURG, WEFT_SIGINTERRUPT_ON);
+    return scenario_first(r, weft_signal_restore(SIGURG));
+}
+
+static int pause_in_time(void)
+{
+    int r = weft_signal_pause(1e-4);
+    return r == -ETIMEDOUT ? 0 : scenario_expect(r, false, "nothing has come");
+}
+
+/* Not the real one, which ends a scenario that hangs. */
+static int set_timers(void)
+{
+    weft_itimer timer = {7, 7}, untouched = {7, 7};
+    int r = weft_signal_setitimer(WEFT_ITIMER_VIRTUAL, 1000, 0, &untouched);
+    if (r < 0)
+        return scenario_expect(r, untouched.seconds == 7, "an out value");
+    r = weft_signal_getitimer(WEFT_ITIMER_VIRTUAL, &timer);
+    if (r >= 0)
+        r = scenario_expect(r, timer.seconds > 0 && timer.seconds < 1001, "what is left");
+    int stopped = weft_signal_setitimer(WEFT_ITIMER_VIRTUAL, 0, 0, NULL);
+    if (stopped < 0) {
+        scenario_relent();
+        stopped =
+            weft_signal_setitimer(WEFT_ITIMER_VIRTUAL, 0, 0, NULL) < 0 ? SCENARIO_WRONG : stopped;
+    }
+    return scenario_first(r, stopped);
+}
+
+/* The mask is as before when it has failed, too: the census looks at it. */
+static int take_signals(void)
+{
+    weft_sigset set = {0}, old = {0}, pending;
+    weft_signal_info info;
+    weft_sigset_add(&set, SIGURG);
+    int r = weft_signal_pthread_sigmask(WEFT_SIG_BLOCK, &set, &old);
+    if (r < 0 && r != -ENOTSUP) /* in a task that is a thread of the system's all are blocked */
+        return r;
+    bool change = r == 0;
+    r = weft_signal_sigwait(&set, 1e-4);
+    r = r == -ETIMEDOUT ? 0 : r;
+    if (r >= 0)
+        r = weft_signal_raise(SIGURG);
+    if (r >= 0)
+        r = weft_signal_sigpending(&pending);
+    if (r >= 0)
+        r = scenario_expect(r, weft_sigset_has(&pending, SIGURG), "what is pending");
+    int taken = weft_signal_sigwaitinfo(&set, &info, 1e-4);
+    if (taken == SIGURG)
+        taken = scenario_expect(taken, info.signum == SIGURG, "what is told of it");
+    else if (r >= 0)
+        taken = taken < 0 ? taken : weft_error(SCENARIO_WRONG, "signal %d", taken);
+    r = scenario_first(r, r < 0 && taken == -ETIMEDOUT ? 0 : taken);
+    if (change)
+        r = scenario_first(r, weft_signal_pthread_sigmask(WEFT_SIG_SETMASK, &old, NULL));
+    return r < 0 ? r : 0;
+}
+
+static int look_for_a_thread(void)
+{
+    weft_thread *self = weft_thread_current();
+    return self != NULL ? weft_signal_pthread_kill(self, 0) : -ENOMEM;
+}
+
 const scenario scenarios_signal[] = {
     SCENARIO(handle_and_restore, 0),
     SCENARIO(ready_made, 0),
     SCENARIO(interrupt_a_sleep, SCENARIO_THREAD_ONLY),
+    SCENARIO(chain_and_interrupt, 0),
+    SCENARIO(pause_in_time, 0),
+    SCENARIO(set_timers, 0),
+    SCENARIO(take_signals, 0),
+    SCENARIO(look_for_a_thread, 0),
     {NULL, NULL, 0},
 };
