@@ -8,13 +8,16 @@
  * and neither order nor bound is broken. In the same way a get promises free room to a parked
  * putter.
  *
- *     items - items_promised       may be taken by whoever comes
- *     maxsize - items - room_promised   may be filled by whoever comes
+ *     items - getters.promised             may be taken by whoever comes
+ *     maxsize - items - putters.promised   may be filled by whoever comes
  *
- * Invariant, whenever the lock is free: if a getter is parked, no item is free to be taken; if a
- * putter is parked, no room is. `leave` restores it: every operation ends in it. Where nobody is
- * parked it is one store; so a getter that finds many items takes them one after the other without
- * any wake-up.
+ * Invariant, whenever the lock is free: if a getter is parked and an item is free to be taken, a
+ * thread that has been promised one is coming; likewise for putters and room. So of threads one at
+ * a time is woken in a line: while it is on its way, others put and take freely, and when it is
+ * there it wakes the next, if there is still something to wake it for. That spares most of the
+ * system calls of a busy queue, which are what it costs. A coroutine is woken at once: it costs
+ * nothing, and its loop may be long in coming to it. `leave` and `serve` restore the invariant:
+ * every operation ends in one of them. Where nobody is parked it is one store.
  *
  * Observers (weft_wait_any and its kin) take nothing; they are told whenever a get would not wait.
  *

@@ -123,9 +123,9 @@ static int join_waiting(weft_queue *queue, weft_instant deadline)
         return r;
     weft_ilock_acquire(&queue->lock);
     if (queue->unfinished > 0)
-        return weft_queue_park(queue, &queue->joiners, NULL, &waiter, deadline);
+        r = weft_queue_park(queue, &queue->joiners, &waiter, deadline);
     weft_ilock_release(&queue->lock);
-    return 0;
+    return r == WEFT_WAIT_AND_CANCEL ? weft_wait_cancelled(waiter.context) : r;
 }
 
 int weft_queue_join(weft_queue *queue, double timeout)
@@ -143,15 +143,6 @@ int weft_queue_join(weft_queue *queue, double timeout)
 /* ---- The end ----------------------------------------------------------------------------------
  */
 
-/* Enters with the lock, and leaves it. Those who wait are told that the queue is closed. */
-static void close_waiters(weft_queue *queue, weft_list *waiters)
-{
-    for (weft_link *link = weft_list_first(waiters); link != NULL;
-         link = weft_list_next(waiters, link))
-        WEFT_CONTAINER(link, weft_waiter, link)->tag = WEFT_QUEUE_CLOSED;
-    weft_wait_notify_all(&queue->lock, waiters);
-}
-
 int weft_queue_shutdown(weft_queue *queue, weft_shutdown_mode mode)
 {
     if (!weft_queue_is_own(queue)) {
@@ -166,16 +157,16 @@ int weft_queue_shutdown(weft_queue *queue, weft_shutdown_mode mode)
     if (mode == WEFT_SHUTDOWN_IMMEDIATE && queue->closed != WEFT_QUEUE_DROPPED) {
         queue->closed = WEFT_QUEUE_DROPPED;
         count = weft_order_drop(&queue->order, &dropped);
-        queue->items_promised = 0; /* those who have a promise find the queue dropped */
+        queue->getters.promised = 0; /* those who have a promise find the queue dropped */
     } else if (queue->closed == WEFT_QUEUE_OPEN) {
         queue->closed = WEFT_QUEUE_DRAINING;
     }
     finish(queue, count < queue->unfinished ? count : queue->unfinished);
     weft_order_clear(&dropped);
-    weft_list *lists[] = {&queue->putters, &queue->getters, &queue->observers};
+    weft_list *lists[] = {&queue->putters.waiters, &queue->getters.waiters, &queue->observers};
     for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
         weft_ilock_acquire(&queue->lock);
-        close_waiters(queue, lists[i]);
+        weft_wait_notify_all(&queue->lock, lists[i]);
     }
     return 0;
 }

@@ -11,7 +11,15 @@
 #include "threading/queue_order.h"
 
 enum { WEFT_QUEUE_OPEN, WEFT_QUEUE_DRAINING, WEFT_QUEUE_DROPPED }; /* closed */
-enum { WEFT_QUEUE_PROMISED, WEFT_QUEUE_CLOSED }; /* weft_waiter.tag: why it was notified */
+/* weft_waiter.tag: why it was notified */
+enum { WEFT_QUEUE_TOLD, WEFT_QUEUE_PROMISED };
+
+/* Those who wait for an item, or for room. */
+typedef struct weft_line {
+    weft_list waiters; /* promised nothing yet */
+    size_t promised;   /* how many items, or how much room, to those who have been woken */
+    size_t coming;     /* how many of these are threads that have not resumed yet */
+} weft_line;
 
 struct weft_queue {
     weft_handle handle; /* first */
@@ -21,9 +29,9 @@ struct weft_queue {
     weft_ilock lock;
     uint32_t closed;
     weft_order order;
-    size_t items_promised, room_promised;
     size_t unfinished;
-    weft_list getters, putters, observers, joiners;
+    weft_line getters, putters;
+    weft_list observers, joiners;
 };
 
 extern const weft_kind weft_queue_kind;
@@ -56,12 +64,12 @@ static inline size_t weft_queue_count(const weft_queue *queue)
 
 static inline size_t weft_queue_free_items(const weft_queue *queue)
 {
-    return weft_queue_count(queue) - queue->items_promised;
+    return weft_queue_count(queue) - queue->getters.promised;
 }
 
 static inline bool weft_queue_has_room(const weft_queue *queue)
 {
-    return weft_queue_count(queue) + queue->room_promised < queue->maxsize;
+    return weft_queue_count(queue) + queue->putters.promised < queue->maxsize;
 }
 
 /* Whether a get would not wait. */
@@ -115,10 +123,16 @@ static inline int weft_queue_take(weft_queue *queue, weft_item *got)
 /* Everybody who can go on now is woken. */
 void weft_queue_serve(weft_queue *queue);
 
+/* Whether somebody is there who might have to be woken. */
+static inline bool weft_line_waits(const weft_line *line)
+{
+    return line->coming == 0 && !weft_list_empty(&line->waiters);
+}
+
 /* After items came in, or a promise of one came back. */
 static inline void weft_queue_leave_with_item(weft_queue *queue)
 {
-    if (weft_list_empty(&queue->getters) && weft_list_empty(&queue->observers))
+    if (!weft_line_waits(&queue->getters) && weft_list_empty(&queue->observers))
         weft_ilock_release(&queue->lock);
     else
         weft_queue_serve(queue);
@@ -127,21 +141,19 @@ static inline void weft_queue_leave_with_item(weft_queue *queue)
 /* After room came free. */
 static inline void weft_queue_leave_with_room(weft_queue *queue)
 {
-    if (weft_list_empty(&queue->putters))
+    if (!weft_line_waits(&queue->putters))
         weft_ilock_release(&queue->lock);
     else
         weft_queue_serve(queue);
 }
 
-/*
- * Parks in `waiters` until the promise that *promised counts (NULL: none is) is made. 0: it is.
- * Errors: -ETIMEDOUT, -ECANCELED and others of a wait, WEFT_ESHUTDOWN: closed (without a message).
- */
-int weft_queue_park(weft_queue *queue, weft_list *waiters, size_t *promised, weft_waiter *waiter,
+/* Leaves the lock while it is parked in `waiters`, until it is notified. Returns what the sleep
+ * did: 0, WEFT_WAIT_AND_CANCEL, or a failure. */
+int weft_queue_park(weft_queue *queue, weft_list *waiters, weft_waiter *waiter,
                     weft_instant deadline);
 
-/* Puts and gets that may wait. Errors: as the public functions', with their messages; but
- * -EMSGSIZE. */
+/* Puts and gets that may wait, which leave the lock. Errors: as the public functions', with their
+ * messages; but -EMSGSIZE. */
 int weft_queue_put_waiting(weft_queue *queue, const weft_item *put, weft_instant deadline);
 int weft_queue_get_waiting(weft_queue *queue, weft_item *got, weft_instant deadline);
 
@@ -154,7 +166,5 @@ int weft_queue_get_item(weft_queue *queue, weft_item *got, double timeout);
 
 /* Whether the queue takes such an item. Errors: -EMSGSIZE, -EINVAL. */
 int weft_queue_check_item(const weft_queue *queue, const void *data, size_t size);
-
-int weft_queue_shut_down_error(void);
 
 #endif

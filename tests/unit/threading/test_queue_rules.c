@@ -344,83 +344,6 @@ static void an_end_leaves_what_was_taken_unfinished(void **state)
     weft_release(queue);
 }
 
-/* ---- Threads ----------------------------------------------------------------------------------
- */
-
-enum { ITEMS = 10000, PAIRS = 3 };
-
-typedef struct stream {
-    weft_queue *queue;
-    int id;
-    bool in_order;
-} stream;
-
-typedef struct parcel {
-    int priority, id, number;
-} parcel;
-
-static int produce(void *arg)
-{
-    stream *s = arg;
-    int r = 0;
-    for (int i = 0; r == 0 && i < ITEMS; i++)
-        r = weft_queue_put(s->queue, WEFT_ARG((parcel){0, s->id, i}), WEFT_FOREVER);
-    return r;
-}
-
-/* Returns how many it got; each producer's items must come in order, where the queue has it. */
-static int consume(void *arg)
-{
-    stream *s = arg;
-    int last[PAIRS], count = 0, r;
-    parcel item;
-    for (int i = 0; i < PAIRS; i++)
-        last[i] = -1;
-    while ((r = weft_queue_get(s->queue, WEFT_OUT(item), WEFT_FOREVER)) > 0) {
-        if (s->in_order && item.number <= last[item.id])
-            return -EIO;
-        last[item.id] = item.number;
-        count++;
-    }
-    return r == WEFT_ESHUTDOWN ? count : r;
-}
-
-static void all_arrive(weft_queue_order order, size_t maxsize)
-{
-    weft_queue *queue = new_queue(order, maxsize, sizeof(parcel));
-    weft_thread *producers[PAIRS], *consumers[PAIRS];
-    int count = 0;
-    for (int i = 0; i < PAIRS; i++) {
-        stream s = {queue, i, order != WEFT_QUEUE_LIFO};
-        assert_int_equal(weft_thread_start(&consumers[i], consume, WEFT_ARG(s), NULL), 0);
-        assert_int_equal(weft_thread_start(&producers[i], produce, WEFT_ARG(s), NULL), 0);
-    }
-    for (int i = 0; i < PAIRS; i++)
-        assert_int_equal(weft_result(producers[i], WEFT_NONE, WEFT_FOREVER), 0);
-    assert_int_equal(weft_queue_shutdown(queue, WEFT_SHUTDOWN_DRAIN), 0);
-    for (int i = 0; i < PAIRS; i++) {
-        int r = weft_result(consumers[i], WEFT_NONE, WEFT_FOREVER);
-        assert_true(r >= 0);
-        count += r;
-    }
-    assert_int_equal(count, PAIRS * ITEMS);
-    weft_release_many(producers, PAIRS);
-    weft_release_many(consumers, PAIRS);
-    weft_release(queue);
-}
-
-static void all_arrive_through_any(weft_queue_order order)
-{
-    for (size_t maxsize = 0; maxsize <= 64; maxsize = maxsize * 8 + 1)
-        all_arrive(order, maxsize);
-}
-
-static void every_item_arrives_once_and_in_order(void **state)
-{
-    (void)state;
-    in_each_order(all_arrive_through_any);
-}
-
 /* ---- Signal handlers --------------------------------------------------------------------------
  */
 
@@ -570,7 +493,6 @@ int main(void)
         weft_test(draining_serves_what_is_there),
         weft_test(an_immediate_end_drops_and_wakes_all),
         weft_test(an_end_leaves_what_was_taken_unfinished),
-        weft_test(every_item_arrives_once_and_in_order),
         weft_test(a_handler_puts_into_the_queue_that_is_waited_for),
         weft_test(a_handler_makes_room_in_the_queue_that_is_waited_for),
         weft_test(a_handler_that_fails_in_a_batch_ends_the_next_wait),
