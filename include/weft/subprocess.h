@@ -281,9 +281,10 @@ WEFT_API int weft_popen_communicate(weft_popen *popen, const void *input, size_t
 WEFT_API int weft_popen_send_signal(weft_popen *popen, int signum);
 
 /*
- * Sends a signal to the process group that it leads (.new_group or .new_session), while it runs.
- * Errors: -ESRCH (it has ended), -EPERM, -EINVAL (it leads no group), WEFT_EFORKED.
- * Python: os.killpg
+ * Sends a signal to the process group that it leads (.new_group or .new_session), until somebody
+ * has seen its end: so also to those of the group that outlive it, and keep its pipes open. Errors:
+ * -ESRCH (its end has been seen), -EPERM, -EINVAL (it leads no group), WEFT_EFORKED. Python:
+ * os.killpg
  */
 WEFT_API int weft_popen_send_signal_group(weft_popen *popen, int signum);
 

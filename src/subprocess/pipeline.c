@@ -132,7 +132,7 @@ static void end_all(weft_line *line, int code)
         bool mild = code == -ECANCELED && popen->on_drop == WEFT_ON_DROP_TERMINATE;
         if (weft_handle_done(&popen->job.handle))
             continue;
-        (void)weft_childexit_kill(&popen->exit, mild ? SIGTERM : SIGKILL);
+        (void)weft_popen_end(popen, mild ? SIGTERM : SIGKILL);
         grace = mild && popen->grace > grace ? popen->grace : grace;
     }
     weft_instant deadline = weft_instant_now() + grace;

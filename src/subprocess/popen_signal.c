@@ -82,14 +82,14 @@ int weft_popen_end(weft_popen *popen, int signum)
 
 int weft_popen_send_signal_group(weft_popen *popen, int signum)
 {
-    int returncode;
     int r = weft_handle_check(popen, &weft_popen_kind, "send a signal");
     if (r < 0)
         return r;
     if (!popen->leader)
         return weft_error(-EINVAL, "send a signal to the group of '%.300s': it leads none",
                           popen->command);
-    r = weft_popen_look(popen, &returncode) != 0 ? -ESRCH : signal_group(popen, signum);
+    /* no look for its end, which would reap it: who is left of the group shall be reached as well */
+    r = signal_group(popen, signum);
     return r < 0 ? failed(popen, signum, r, "the group of ") : 0;
 }
 

@@ -244,6 +244,26 @@ static void time_up_ends_a_whole_group(void **state)
     await_gate(&gate); /* all who had it are gone */
 }
 
+/* The leader has ended and was not waited for: its number is still its own. */
+static void a_group_is_reached_until_the_end_of_its_leader_is_seen(void **state)
+{
+    (void)state;
+    weft_popen *popen;
+    siginfo_t info;
+    int returncode;
+    weft_gate gate = open_gate();
+    const weft_popen_options options = {
+        .new_group = true, .pass_fds = &gate.write_fd, .pass_fds_count = 1};
+    assert_int_equal(weft_popen_shell(&popen, "sleep 1000 &", &options), 0);
+    assert_int_equal(waitid(P_PID, (id_t)weft_popen_pid(popen), &info, WEXITED | WNOWAIT), 0);
+    assert_int_equal(weft_popen_send_signal_group(popen, SIGTERM), 0);
+    await_gate(&gate);
+    assert_int_equal(weft_popen_wait(popen, &returncode, WEFT_FOREVER), 0);
+    assert_int_equal(returncode, 0);
+    assert_int_equal(weft_popen_send_signal_group(popen, SIGTERM), -ESRCH);
+    weft_release(popen);
+}
+
 static void a_dropped_group_is_ended_as_a_whole(void **state)
 {
     (void)state;
@@ -411,6 +431,7 @@ int main(void)
         weft_test(a_session_with_a_group_is_a_session),
         weft_test(a_child_joins_the_group_of_another),
         weft_test(time_up_ends_a_whole_group),
+        weft_test(a_group_is_reached_until_the_end_of_its_leader_is_seen),
         weft_test(a_dropped_group_is_ended_as_a_whole),
 #if !defined(WEFT_PLATFORM_POSIX)
         weft_test(the_child_ends_when_this_process_does),
