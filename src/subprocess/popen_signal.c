@@ -88,7 +88,7 @@ int weft_popen_send_signal_group(weft_popen *popen, int signum)
     if (!popen->leader)
         return weft_error(-EINVAL, "send a signal to the group of '%.300s': it leads none",
                           popen->command);
-    /* no look for its end, which would reap it: who is left of the group shall be reached as well */
+    /* No look for its end, which would reap it: who is left of the group shall be reached too. */
     r = signal_group(popen, signum);
     return r < 0 ? failed(popen, signum, r, "the group of ") : 0;
 }
