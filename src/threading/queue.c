@@ -75,7 +75,7 @@ __attribute__((noinline)) static int put_block(weft_queue *queue, weft_item *put
 
 static inline int put_item(weft_queue *queue, weft_item *put, double timeout)
 {
-    if (put->size > queue->order.ring.room)
+    if (put->size > queue->room)
         return put_block(queue, put, timeout);
     weft_ilock_acquire(&queue->lock);
     if (weft_queue_put_ready(queue) && timeout == timeout) {

@@ -275,6 +275,7 @@ int weft_queue_open(weft_queue **out, const weft_queue_options *options)
     queue->maxsize = options->maxsize > 0 ? options->maxsize : SIZE_MAX;
     queue->item_size = options->item_size;
     r = weft_order_init(&queue->order, options->order, options->item_size);
+    queue->room = queue->order.ring.room;
     if (r == 0 && options->name != NULL)
         r = weft_handle_rename(&queue->handle, options->name);
     if (r < 0) {

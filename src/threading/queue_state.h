@@ -25,6 +25,9 @@ struct weft_queue {
     weft_handle handle; /* first */
     size_t maxsize;     /* SIZE_MAX: no limit */
     size_t item_size;   /* 0: any */
+    size_t room;        /* of a slot */
+    /* what is above is read before the lock is taken, and should not lie in its cache line */
+    unsigned char apart[64];
     /* all below: guarded by lock */
     weft_ilock lock;
     uint32_t closed;
