@@ -230,6 +230,16 @@ WEFT_API int weft_timeout_reschedule(int scope, double seconds);
  */
 WEFT_API int weft_timeout_end(int scope, int r);
 
+/* ---- The machine ------------------------------------------------------------------------------
+ */
+
+/*
+ * How many processors this process may run on, at least 1: what affinity (taskset, a container)
+ * leaves it, where the system tells; else those that are online. Looked up at the first call.
+ * Python: os.process_cpu_count
+ */
+WEFT_API int weft_cpu_count(void);
+
 /* ---- Memory -----------------------------------------------------------------------------------
  */
 

@@ -8,7 +8,7 @@
 #ifndef WEFT_PLATFORM_CPU_H
 #define WEFT_PLATFORM_CPU_H
 
-/* At least 1. Looked up once. */
-int weft_cpu_count(void);
+/* weft_cpu_count, which is public. */
+#include <weft/base.h>
 
 #endif
