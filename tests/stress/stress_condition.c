@@ -2,6 +2,7 @@
 /*
  * A bounded buffer made of a lock and two conditions, between threads and tasks: each notification
  * wakes one, so one that is lost to somebody who timed out or was cancelled ends in a standstill.
+ * The same with an rlock that is held twice.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,6 +17,8 @@ enum { ITEMS = 30000 * STRESS_FACTOR, THREADS = 4, TASKS = 8, ROOM = 2 };
 
 typedef struct buffer {
     weft_lock lock;
+    weft_rlock rlock;
+    bool recursive; /* the rlock is used */
     weft_condition not_empty, not_full;
     int count, inside;
     long in, out, left; /* left: to be taken */
@@ -31,8 +34,10 @@ static int enter(buffer *b)
 {
     int r;
     do
-        r = weft_lock_acquire(&b->lock, WEFT_FOREVER);
+        r = weft_condition_acquire(&b->not_empty, WEFT_FOREVER);
     while (r == -ECANCELED);
+    if (r == 0 && b->recursive)
+        r = weft_rlock_acquire(&b->rlock, WEFT_NOWAIT);
     if (r < 0)
         return r;
     return b->inside++ == 0 ? 0 : weft_error(WEFT_EUSER, "two are inside");
@@ -41,7 +46,8 @@ static int enter(buffer *b)
 static int leave(buffer *b)
 {
     b->inside--;
-    return weft_lock_release(&b->lock);
+    int r = b->recursive ? weft_rlock_release(&b->rlock) : 0;
+    return r < 0 ? r : weft_condition_release(&b->not_full);
 }
 
 /* The lock is held before and after, whatever comes out. */
@@ -103,25 +109,41 @@ static int crowd_member(void *arg)
     return r;
 }
 
+static void run(buffer *b)
+{
+    const long all = (THREADS + TASKS) / 2 * (long)ITEMS;
+    crowd c = {.fn = crowd_member, .shared = b, .threads = THREADS, .tasks = TASKS};
+    b->left = all;
+    c.seed = stress_seed("condition");
+    assert_int_equal(crowd_run(&c), 0);
+    assert_int_equal(b->in, all);
+    assert_int_equal(b->out, all);
+    assert_int_equal(b->not_full.waiting_, 0);
+    assert_int_equal(b->not_empty.waiting_, 0);
+    assert_int_equal(weft_shutdown(WEFT_FOREVER), 0);
+}
+
 static void no_notification_is_lost(void **state)
 {
     (void)state;
-    const long all = (THREADS + TASKS) / 2 * (long)ITEMS;
-    buffer b = {.left = all};
-    crowd c = {.fn = crowd_member, .shared = &b, .threads = THREADS, .tasks = TASKS};
+    buffer b = {.recursive = false};
     b.not_empty.lock = b.not_full.lock = &b.lock;
-    c.seed = stress_seed("condition");
-    assert_int_equal(crowd_run(&c), 0);
-    assert_int_equal(b.in, all);
-    assert_int_equal(b.out, all);
+    run(&b);
     assert_int_equal(b.lock.state_, 0);
-    assert_int_equal(b.not_full.waiting_, 0);
-    assert_int_equal(b.not_empty.waiting_, 0);
-    assert_int_equal(weft_shutdown(WEFT_FOREVER), 0);
+}
+
+static void nor_with_an_rlock(void **state)
+{
+    (void)state;
+    buffer b = {.recursive = true};
+    b.not_empty.rlock = b.not_full.rlock = &b.rlock;
+    run(&b);
+    assert_false(weft_rlock_locked(&b.rlock));
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(no_notification_is_lost)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(no_notification_is_lost),
+                                       cmocka_unit_test(nor_with_an_rlock)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
