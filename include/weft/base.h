@@ -80,7 +80,7 @@ typedef struct weft_bytes {
 #define WEFT_ARG(...)                                                                              \
     (WEFT_ARG_CHECK_(&(__VA_ARGS__)), (const void *)&(__VA_ARGS__)), sizeof(__VA_ARGS__)
 #endif
-#define WEFT_STRING(s)  (s), strlen(s) + 1 /* the text with its NUL, copied */
+#define WEFT_STRING(s)  (s), strlen(s) + 1 /* the text with its NUL, copied; evaluated twice */
 #define WEFT_POINTER(p) (p), 0          /* the pointer itself; for a process: into shared memory */
 #define WEFT_NONE       NULL, 0         /* no bytes */
 #define WEFT_OUT(x)     &(x), sizeof(x) /* where a result of exactly this size goes */
@@ -204,8 +204,8 @@ WEFT_API double weft_time(void);
 
 /*
  * Waits for `seconds` (negative: for ever); 0 lets the others of this loop, or of this processor,
- * run once. Can be cancelled. Errors: -ECANCELED, -EINVAL (not a number).
- * Python: time.sleep, asyncio.sleep
+ * run once. Can be cancelled. Errors: -ECANCELED, -EINVAL (not a number), -ENOMEM. Python:
+ * time.sleep, asyncio.sleep
  */
 WEFT_API int weft_sleep(double seconds);
 

@@ -55,8 +55,8 @@ typedef struct weft_thread_pool_options {
 } weft_thread_pool_options;
 
 /*
- * Opens a pool of threads. The last release shuts it down without waiting: what was submitted still
- * runs. Errors: -EINVAL, -ENOMEM. Python: concurrent.futures.ThreadPoolExecutor
+ * Opens a pool of threads, to be released. The last release shuts it down without waiting: what was
+ * submitted still runs. Errors: -EINVAL, -ENOMEM. Python: concurrent.futures.ThreadPoolExecutor
  */
 WEFT_API int weft_thread_pool_open(weft_executor **pool, const weft_thread_pool_options *options);
 
@@ -98,7 +98,7 @@ WEFT_API int weft_map(weft_executor *executor, weft_fn *fn, const void *items, s
  * Ends an executor: no more submits; WEFT_SHUTDOWN_DRAIN runs what was submitted,
  * WEFT_SHUTDOWN_IMMEDIATE cancels what has not begun. Waits until all has ended; with timeout 0 it
  * only starts that. May be called again. Can be cancelled. Errors: -ETIMEDOUT, -ECANCELED, -EINVAL,
- * -EDEADLK (called by one of its jobs), WEFT_EFORKED. Python: Executor.shutdown
+ * -EDEADLK (called by one of its jobs), -ENOMEM, WEFT_EFORKED. Python: Executor.shutdown
  */
 WEFT_API int weft_executor_shutdown(weft_executor *executor, weft_shutdown_mode mode,
                                     double timeout);
@@ -107,8 +107,8 @@ WEFT_API int weft_executor_shutdown(weft_executor *executor, weft_shutdown_mode 
  */
 
 /*
- * Makes a future whose result somebody sets. Its waiters wait for ever if nobody does. Errors:
- * -EINVAL, -ENOMEM. Python: asyncio.Future
+ * Makes a future, to be released, whose result somebody sets. Its waiters wait for ever if nobody
+ * does. Errors: -EINVAL, -ENOMEM. Python: asyncio.Future
  */
 WEFT_API int weft_future_open(weft_future **future);
 

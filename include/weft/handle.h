@@ -192,15 +192,15 @@ WEFT_API void *weft_handle_data(void *handle);
 WEFT_API void weft_handle_set_data(void *handle, void *data);
 
 /*
- * Makes a handle of an event, for weft_wait_any and its kin: ready while the event is set. The
- * event (a value) must outlive the source. Errors: -EINVAL, -ENOMEM. Python: none
+ * Makes a handle of an event, to be released, for weft_wait_any and its kin: ready while the event
+ * is set. The event (a value) must outlive the source. Errors: -EINVAL, -ENOMEM. Python: none
  */
 WEFT_API int weft_source_from_event(weft_source **source, struct weft_event *event);
 
 /*
- * Makes a handle of a descriptor: ready while a read (WEFT_READABLE) or write (WEFT_WRITABLE) on it
- * would not block. The descriptor stays the caller's and must outlive the source. Errors: -EBADF
- * (not open), -EINVAL, -ENOMEM. Python: selectors.register, loop.add_reader
+ * Makes a handle of a descriptor, to be released: ready while a read (WEFT_READABLE) or write
+ * (WEFT_WRITABLE) on it would not block. The descriptor stays the caller's and must outlive the
+ * source. Errors: -EBADF (not open), -EINVAL, -ENOMEM. Python: selectors.register, loop.add_reader
  */
 WEFT_API int weft_source_from_fd(weft_source **source, int fd, int interest);
 

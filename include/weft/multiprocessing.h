@@ -80,8 +80,8 @@ WEFT_API int weft_process_start(weft_process **process, weft_fn *fn, const void 
                                 size_t arg_size, const weft_process_options *options);
 
 /*
- * Waits until the process has ended. Can be cancelled.
- * Errors: -ETIMEDOUT, -ECANCELED, -EDEADLK (itself), -EINVAL, WEFT_EFORKED. Python: Process.join
+ * Waits until the process has ended. Can be cancelled. Errors: -ETIMEDOUT, -ECANCELED, -EDEADLK
+ * (itself), -EINVAL, -ENOMEM, WEFT_EFORKED. Python: Process.join
  */
 WEFT_API int weft_process_join(weft_process *process, double timeout);
 
@@ -134,10 +134,10 @@ WEFT_API int weft_process_exit(int code);
 
 /*
  * Zeroed memory, at the same address in this process and all that are started from it afterwards,
- * aligned for any type. Freed by weft_shared_free, in any of them; what a process that is killed
- * has allocated stays. The environment variable WEFT_ARENA_SIZE (bytes, or with k, m, g) bounds it.
- * NULL with a message on failure. Errors: -ENOMEM, -ENOSPC, -EMFILE, WEFT_ESHARED_ADDRESS.
- * Python: multiprocessing.Value, Array, sharedctypes.RawArray
+ * aligned for any type. Owned: weft_shared_free, in any of them; what a process that is killed has
+ * allocated stays. The environment variable WEFT_ARENA_SIZE (bytes, or with k, m, g) bounds it.
+ * NULL with a message on failure. Errors: -ENOMEM, -ENOSPC, -EMFILE, WEFT_ESHARED_ADDRESS. Python:
+ * multiprocessing.Value, Array, sharedctypes.RawArray
  */
 WEFT_API void *weft_shared_alloc(size_t size);
 
@@ -162,12 +162,12 @@ typedef struct weft_process_pool_options {
 } weft_process_pool_options;
 
 /*
- * Opens a pool of processes, which start at once, from this thread. Used by weft_submit, weft_map
- * and their kin: fn runs in one of them, argument bytes and result are copied over. A worker that
- * dies fails the job that it ran with WEFT_EWORKER_LOST, is replaced, and the pool goes on. At the
- * last release it is shut down without waiting; workers end when this process does.
- * Errors: -EINVAL, -EAGAIN, -ENOMEM, -EMFILE, WEFT_EINVALID_STATE (in a daemon).
- * Python: concurrent.futures.ProcessPoolExecutor, multiprocessing.Pool
+ * Opens a pool of processes, to be released; they start at once, from this thread. Used by
+ * weft_submit, weft_map and their kin: fn runs in one of them, argument bytes and result are copied
+ * over. A worker that dies fails the job that it ran with WEFT_EWORKER_LOST, is replaced, and the
+ * pool goes on. At the last release it is shut down without waiting; workers end when this process
+ * does. Errors: -EINVAL, -EAGAIN, -ENOMEM, -EMFILE, WEFT_EINVALID_STATE (in a daemon). Python:
+ * concurrent.futures.ProcessPoolExecutor, multiprocessing.Pool
  */
 WEFT_API int weft_process_pool_open(weft_executor **pool, const weft_process_pool_options *options);
 

@@ -88,11 +88,12 @@ typedef struct weft_server_options {
 /*
  * Listens on a port of an address (host NULL: of all; port 0: one that is free, see
  * weft_server_port) and calls fn(stream, arg) in a new task of the running loop for each
- * connection. Without free descriptors it accepts none for a second, or until a connection ends.
- * The last release closes it; connections that stand run on. `arg` must outlive the server and its
- * connections. Errors: -EADDRINUSE, -EADDRNOTAVAIL, -EACCES, -EINVAL, -ENAMETOOLONG, -ENOTSUP (a
- * name that must be looked up), -EMFILE, -ENFILE, -ENOMEM, WEFT_EINVALID_STATE (no loop runs in
- * this thread), others of bind(2). Python: asyncio.start_server, loop.create_server
+ * connection. *server is to be released: the last release closes it, and connections that stand run
+ * on. Without free descriptors it accepts none for a second, or until a connection ends. `arg` must
+ * outlive the server and its connections. Errors: -EADDRINUSE, -EADDRNOTAVAIL, -EACCES, -EINVAL,
+ * -ENAMETOOLONG, -ENOTSUP (a name that must be looked up), -EMFILE, -ENFILE, -ENOMEM,
+ * WEFT_EINVALID_STATE (no loop runs in this thread), others of bind(2). Python:
+ * asyncio.start_server, loop.create_server
  */
 WEFT_API int weft_server_open(weft_server **server, weft_connection_fn *fn, void *arg,
                               const char *host, int port, const weft_server_options *options);

@@ -198,12 +198,12 @@ WEFT_API int weft_completed_check(const weft_completed *completed);
 
 /*
  * Starts argv[0] with the arguments argv (NULL at its end), and returns when it has been executed:
- * what keeps it from that is an error here, and leaves no child behind. *popen may be NULL: nobody
- * will ask for it.
- * Errors: -ENOENT, -EACCES and others of exec ("run 'x': ..."), of the directory ("run 'x' in
- * 'cwd': ..."), -EPERM (uid, gid, groups, limits, session), -EINVAL (also: no such user or group),
- * -ENOTSUP (.set_groups, .extra_groups, .parent_death_signal, .rows and .columns in plain POSIX),
- * -ENOMEM, -EMFILE, -ENFILE, -EAGAIN, -EBADF, -ENOSPC (terminals). Python: subprocess.Popen
+ * what keeps it from that is an error here, and leaves no child behind. *popen is to be released;
+ * NULL where it is not wanted. Errors: -ENOENT, -EACCES and others of exec ("run 'x': ..."), of the
+ * directory ("run 'x' in 'cwd': ..."), -EPERM (uid, gid, groups, limits, session), -EINVAL (also:
+ * no such user or group), -ENOTSUP (.set_groups, .extra_groups, .parent_death_signal, .rows and
+ * .columns in plain POSIX), -ENOMEM, -EMFILE, -ENFILE, -EAGAIN, -EBADF, -ENOSPC (terminals).
+ * Python: subprocess.Popen
  */
 WEFT_API int weft_popen_start(weft_popen **popen, const char *const argv[],
                               const weft_popen_options *options);
