@@ -30,8 +30,9 @@ WEFT_SPAWN_RAW static _Noreturn void fail(const weft_spawn_child *child, weft_sp
     child->shared->report.stage = report.stage;
     child->shared->report.error = report.error;
     do
-        n = write(child->report_fd, &report,
-                  sizeof report); /* below PIPE_BUF: whole or not at all */
+        n = child->report_fd < 0 ? 0
+                                 : write(child->report_fd, &report,
+                                         sizeof report); /* below PIPE_BUF: whole or not at all */
     while (n < 0 && errno == EINTR);
     _exit(127);
 }

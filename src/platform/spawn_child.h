@@ -39,7 +39,7 @@ typedef struct weft_spawn_shared {
 
 typedef struct weft_spawn_child {
     const weft_spawn_plan *plan;
-    int report_fd;        /* >= 3, close-on-exec */
+    int report_fd;        /* >= 3, close-on-exec; -1: memory is shared, which is enough */
     const sigset_t *mask; /* what the program starts with */
     pid_t parent;
     int signals;         /* signal numbers lie below this */
@@ -53,9 +53,14 @@ _Noreturn void weft_spawn_child_run(const weft_spawn_child *child);
 
 /* What the implementation brings, spawn_clone.c or spawn_fork.c: */
 
+enum { WEFT_SPAWN_NEEDS_PIPE = 1 };
+
+/* Whether the child certainly runs in the parent's memory, so that it need not be given a pipe. */
+bool weft_spawn_shares(const weft_spawn_plan *plan);
+
 /* Makes the child, which goes to weft_spawn_child_run, and sets pid and pidfd. All signals are
  * blocked. 0 or a negative errno; result->stage is set to what the plan asks in vain with -ENOTSUP.
- */
+ * WEFT_SPAWN_NEEDS_PIPE: memory cannot be shared any more. */
 int weft_spawn_begin(weft_spawn_child *child, weft_spawn_result *result);
 
 /* In the child. Groups, gid, uid: POSIX has no setgroups, and libc's functions walk a list of

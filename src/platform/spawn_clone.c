@@ -67,6 +67,9 @@ typedef enum level {
 /* A hint only, so relaxed: a thread that does not see it yet finds out by itself. */
 static _Atomic int level_first = SHARING_ALLOWED ? LEVEL_CLONE3 : LEVEL_FORK;
 
+/* A child has stored to this memory; relaxed, as the other. */
+static _Atomic bool sharing_seen;
+
 /* ---- stacks */
 
 /* Taken and put by exchange: acquire and release hand the mapping over, of which nothing is read.
@@ -226,6 +229,12 @@ static pid_t by_fork(weft_spawn_child *child)
     return pid < 0 ? -errno : pid;
 }
 
+bool weft_spawn_shares(const weft_spawn_plan *plan)
+{
+    return plan->hook == NULL && atomic_load_explicit(&sharing_seen, memory_order_relaxed);
+}
+
+/* 0: it would need a pipe. */
 static pid_t make_child(weft_spawn_child *child, int *pidfd)
 {
     int at = atomic_load_explicit(&level_first, memory_order_relaxed);
@@ -233,6 +242,10 @@ static pid_t make_child(weft_spawn_child *child, int *pidfd)
     if (child->plan->hook != NULL)
         return by_fork(child);
     for (;; at++) {
+        if (at == LEVEL_FORK && child->report_fd < 0) {
+            atomic_store_explicit(&sharing_seen, false, memory_order_relaxed);
+            return 0;
+        }
         pid_t pid = at == LEVEL_CLONE3  ? by_clone3(child, pidfd)
                     : at == LEVEL_CLONE ? by_clone(child, pidfd)
                     : at == LEVEL_VFORK ? by_vfork(child)
@@ -264,7 +277,11 @@ int weft_spawn_begin(weft_spawn_child *child, weft_spawn_result *result)
     (void)pthread_setcancelstate(cancel_state, NULL);
     if (pid < 0)
         return pid;
+    if (pid == 0)
+        return WEFT_SPAWN_NEEDS_PIPE;
 
+    if (child->shared->alive != 0 && !atomic_load_explicit(&sharing_seen, memory_order_relaxed))
+        atomic_store_explicit(&sharing_seen, true, memory_order_relaxed);
     result->pid = pid;
     result->pidfd = pidfd >= 0 ? pidfd : pidfd_of(pid);
     return 0;

@@ -64,6 +64,12 @@ static int close_bound(int report_fd)
     return -ENOTSUP;
 }
 
+bool weft_spawn_shares(const weft_spawn_plan *plan)
+{
+    (void)plan;
+    return false;
+}
+
 int weft_spawn_begin(weft_spawn_child *child, weft_spawn_result *result)
 {
     if (child->plan->set_groups || child->plan->death_signal != 0) {

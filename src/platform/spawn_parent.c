@@ -6,7 +6,7 @@
  * a store that arrived here, that it runs in the parent's memory, the parent was stopped until the
  * exec, so the report lies in memory already and the pipe need not be read. That is faster and,
  * more important, cannot be held up by a fork of somebody else in between, whose child has a copy
- * of the pipe's write end.
+ * of the pipe's write end. Once that has been seen, the next children are made without a pipe.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -58,6 +58,8 @@ static int take_report(int fd, const weft_spawn_shared *shared, weft_spawn_resul
         report.stage = shared->report.stage;
         report.error = shared->report.error;
     } else {
+        if (fd < 0) /* killed before it could store */
+            return 0;
         do
             n = read(fd, &report, sizeof report);
         while (n < 0 && errno == EINTR);
@@ -90,26 +92,12 @@ static int signal_bound(void)
 #endif
 }
 
-int weft_spawn(const weft_spawn_plan *plan, weft_spawn_result *result)
+/* With a pipe, or (fds -1) without. 0, a negative errno, or WEFT_SPAWN_NEEDS_PIPE. */
+static int begin(const weft_spawn_plan *plan, const int fds[2], weft_spawn_shared *shared,
+                 weft_spawn_result *result)
 {
-    weft_spawn_shared shared = {.alive = 0};
     sigset_t all;
     sigset_t before;
-    int fds[2];
-    int r;
-
-    *result = (weft_spawn_result){.pid = -1, .pidfd = -1, .stage = WEFT_SPAWN_SETUP};
-    r = check_descriptors(plan);
-    if (r < 0)
-        return r;
-    result->stage = WEFT_SPAWN_FORK;
-    weft_cloexec_before_fork();
-    r = report_pipe(fds);
-    if (r < 0) {
-        weft_cloexec_after_fork();
-        return r;
-    }
-
     weft_spawn_child child = {
         .plan = plan,
         .report_fd = fds[1],
@@ -117,20 +105,56 @@ int weft_spawn(const weft_spawn_plan *plan, weft_spawn_result *result)
         .parent = getpid(),
         .signals = signal_bound(),
         .close_bound = -1,
-        .shared = &shared,
+        .shared = shared,
     };
+
     (void)sigfillset(&all);
     (void)pthread_sigmask(SIG_SETMASK, &all, &before);
-    r = weft_spawn_begin(&child, result);
+    int r = weft_spawn_begin(&child, result);
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return r;
+}
 
+static int spawn_with_pipe(const weft_spawn_plan *plan, weft_spawn_result *result)
+{
+    weft_spawn_shared shared = {.alive = 0};
+    int fds[2];
+
+    weft_cloexec_before_fork();
+    int r = report_pipe(fds);
+    if (r < 0) {
+        weft_cloexec_after_fork();
+        return r;
+    }
+    r = begin(plan, fds, &shared, result);
     (void)close(fds[1]);
     weft_cloexec_after_fork();
-    if (r == 0) {
+    if (r == 0)
         r = take_report(fds[0], &shared, result);
-        if (r < 0)
-            discard(result);
-    }
     (void)close(fds[0]);
+    return r;
+}
+
+static int spawn_sharing(const weft_spawn_plan *plan, weft_spawn_result *result)
+{
+    static const int none[2] = {-1, -1};
+    weft_spawn_shared shared = {.alive = 0};
+
+    int r = begin(plan, none, &shared, result);
+    return r == 0 ? take_report(-1, &shared, result) : r;
+}
+
+int weft_spawn(const weft_spawn_plan *plan, weft_spawn_result *result)
+{
+    *result = (weft_spawn_result){.pid = -1, .pidfd = -1, .stage = WEFT_SPAWN_SETUP};
+    int r = check_descriptors(plan);
+    if (r < 0)
+        return r;
+    result->stage = WEFT_SPAWN_FORK;
+    r = weft_spawn_shares(plan) ? spawn_sharing(plan, result) : WEFT_SPAWN_NEEDS_PIPE;
+    if (r == WEFT_SPAWN_NEEDS_PIPE)
+        r = spawn_with_pipe(plan, result);
+    if (r < 0 && result->pid > 0)
+        discard(result);
     return r;
 }

@@ -151,20 +151,25 @@ static size_t drain_pipes(weft_popen *popen, weft_pipe_wait *waits, bool *moved)
     return count;
 }
 
+/* 1: ended; 0: runs. Errors, with message: WEFT_ESTATUS_LOST. */
+static int see_end(weft_popen *popen)
+{
+    int returncode;
+    int r = weft_popen_look(popen, &returncode);
+    return r < 0 ? weft_error(r, "wait for '%.300s': %s", popen->command, weft_strerror(r)) : r;
+}
+
 int weft_popen_await(weft_popen *popen, bool drain, weft_instant deadline)
 {
     weft_pipe_wait waits[WEFT_CHILD_STREAMS];
     for (;;) {
-        int returncode;
-        int r = weft_popen_look(popen, &returncode);
-        if (r < 0)
-            return weft_error(r, "wait for '%.300s': %s", popen->command, weft_strerror(r));
-        if (r > 0)
-            return 0;
         bool moved = false;
         size_t count = drain ? drain_pipes(popen, waits, &moved) : 0;
-        if (count == 0)
-            return weft_handle_wait(&popen->job.handle, deadline);
+        int r = count > 0 ? see_end(popen) : weft_handle_wait(&popen->job.handle, deadline);
+        if (r == 0 && count == 0)
+            r = see_end(popen);
+        if (r != 0)
+            return r < 0 ? r : 0;
         if (deadline == WEFT_INSTANT_NOW)
             return weft_error_timed_out();
         /* a coroutine is told of edges: it sleeps only after EAGAIN */

@@ -5,6 +5,7 @@ import asyncio
 import os
 import queue
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -134,8 +135,25 @@ def signals_raised(n):
     return n, 0.0
 
 
+def spawn(n):
+    for _ in range(n):
+        subprocess.run(["/bin/true"], check=True)
+    return n, 0.0
+
+
+def capture(n):
+    output = subprocess.run(["head", "-c", str(n << 20), "/dev/zero"], stdout=subprocess.PIPE).stdout
+    return len(output) >> 20, 0.0
+
+
+def cat(n):
+    output = subprocess.run(["cat"], input=bytes(n << 20), stdout=subprocess.PIPE).stdout
+    return len(output) >> 20, 0.0
+
+
 PRIMITIVES = {"lock": threading.Lock, "rlock": threading.RLock, "semaphore": threading.Semaphore}
 SIGNALS = {"signal": signals_inside, "raise": signals_raised}
+CHILDREN = {"spawn": spawn, "capture": capture, "cat": cat}
 WAKES = {"condition": condition, "event": event, "barrier": barrier}
 QUEUES = {"queue": lambda: queue.Queue(1024), "unbounded": queue.Queue, "lifo": queue.LifoQueue,
           "priority": queue.PriorityQueue, "simple": queue.SimpleQueue}
@@ -147,6 +165,8 @@ def measure(subject, n, seconds):
         return contended(PRIMITIVES[name](), int(threads), seconds) if threads else alone(PRIMITIVES[name](), n)
     if name in SIGNALS:
         return SIGNALS[name](n)
+    if name in CHILDREN:
+        return CHILDREN[name](n)
     if name in WAKES:
         return WAKES[name](int(threads), n)
     if not threads:

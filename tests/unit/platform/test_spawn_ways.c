@@ -53,6 +53,7 @@ enum {
     CLOSE_RANGE = 16,
     LISTING = 32,
     ALL = 63,
+    AFTER_ANOTHER = 64, /* one has been made in the best way before */
     SKIPPED = 77,
 };
 
@@ -161,6 +162,8 @@ static int in_sandbox(int allowed)
             struct rlimit limit = {.rlim_cur = 512, .rlim_max = 512};
             (void)setrlimit(RLIMIT_NOFILE, &limit);
         }
+        if ((allowed & AFTER_ANOTHER) != 0 && !says(WEFT_TEST_SPAWN_TARGET, "fds", 0, "0 1 2 "))
+            _exit(4);
         if (!forbid_all_but(allowed))
             _exit(SKIPPED);
         for (int i = 0; i < 3; i++) {
@@ -232,6 +235,13 @@ static void fork_alone_will_do(void **state)
     expect(BY_FORK | CLOSE_RANGE);
 }
 
+/* Memory was shared, so there is no pipe for the report; then it cannot be any more. */
+static void fork_will_do_after_a_better_way(void **state)
+{
+    (void)state;
+    expect(BY_FORK | CLOSE_RANGE | AFTER_ANOTHER);
+}
+
 static void descriptors_are_closed_by_the_listing(void **state)
 {
     (void)state;
@@ -245,6 +255,7 @@ int main(void)
         census_test(clone_alone_will_do),
         census_test(vfork_alone_will_do),
         census_test(fork_alone_will_do),
+        census_test(fork_will_do_after_a_better_way),
         census_test(descriptors_are_closed_by_the_listing),
     };
     for (int fd = 3; fd < 4096; fd++)
