@@ -18,8 +18,9 @@
 #include "core/wait.h"
 
 static weft_ilock lock;
-static weft_list pauses; /* guarded by lock */
-static _Atomic uint32_t pausing;
+static weft_list pauses;         /* guarded by lock */
+static _Atomic uint32_t pausing; /* how many are in it */
+static _Atomic uint32_t runs;    /* of handlers, ever */
 
 static void before_fork(void)
 {
@@ -50,6 +51,7 @@ static void register_fork(void)
 void weft_signal_end_pauses(void)
 {
     /* relaxed: who pauses on this thread has said so, and nobody else's pause is meant */
+    atomic_fetch_add_explicit(&runs, 1, memory_order_relaxed);
     if (atomic_load_explicit(&pausing, memory_order_relaxed) == 0)
         return;
     weft_ilock_acquire(&lock);
@@ -72,6 +74,15 @@ static int pause_for_handlers(weft_waiter *waiter, weft_instant deadline)
     return r == WEFT_WAIT_AND_CANCEL ? weft_wait_cancelled(waiter->context) : r;
 }
 
+/* A task runs what has come before the call itself, lest its time be up first. 1: some have run.
+ * Errors: the handlers' own. */
+static int run_what_came(void)
+{
+    uint32_t before = atomic_load_explicit(&runs, memory_order_relaxed);
+    int r = weft_interrupt_check();
+    return r < 0 ? r : atomic_load_explicit(&runs, memory_order_relaxed) != before;
+}
+
 int weft_signal_pause(double timeout)
 {
     weft_waiter waiter;
@@ -83,6 +94,8 @@ int weft_signal_pause(double timeout)
         return r;
     if (!waiter.context->coroutine && !weft_interrupt_is_main())
         return weft_wait_pause(waiter.context, deadline);
+    if (waiter.context->coroutine && (r = run_what_came()) != 0)
+        return r < 0 ? r : 0;
     pthread_once(&registered, register_fork);
     return pause_for_handlers(&waiter, deadline);
 }

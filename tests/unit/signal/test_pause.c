@@ -7,6 +7,13 @@
 #include <string.h>
 #include <unistd.h>
 
+/* A task that is a thread of the system's blocks all signals: one that it raises stays with it. */
+#if defined(WEFT_PLATFORM_POSIX)
+enum { BLOCKED_IN_TASKS = true };
+#else
+enum { BLOCKED_IN_TASKS = false };
+#endif
+
 static int calls;
 
 static int count(const weft_signal_info *info, void *arg)
@@ -86,6 +93,27 @@ static void the_loops_handler_ends_all_pauses_of_its_tasks(void **state)
     weft_signal_set(SIGUSR1, count, NULL);
     assert_int_equal(weft_run(pause_in_two, WEFT_NONE, NULL), 0);
     assert_int_equal(calls, 1);
+}
+
+static int pause_after_signal(void *arg)
+{
+    raise(SIGUSR1);
+    int r = weft_signal_pause(WEFT_NOWAIT);
+    return arg != NULL ? r : r == 0 ? weft_signal_pause(WEFT_NOWAIT) : -EIO;
+}
+
+static void what_has_come_before_ends_a_tasks_too(void **state)
+{
+    int code = -20006;
+    (void)state;
+    calls = 0;
+    weft_signal_set(SIGUSR1, count, NULL);
+    assert_int_equal(weft_run(pause_after_signal, WEFT_NONE, NULL),
+                     BLOCKED_IN_TASKS ? -EIO : -ETIMEDOUT);
+    assert_int_equal(calls, BLOCKED_IN_TASKS ? 0 : 1);
+    weft_signal_set(SIGUSR1, count, &code);
+    assert_int_equal(weft_run(pause_after_signal, WEFT_POINTER(&code), NULL),
+                     BLOCKED_IN_TASKS ? -ETIMEDOUT : -20006);
 }
 
 static int pause_cancelled(void *arg)
@@ -216,6 +244,7 @@ int main(void)
         weft_test(a_handlers_code_is_the_pauses_and_no_other_waits),
         weft_test(it_sleeps_until_the_signal_comes),
         weft_test(the_loops_handler_ends_all_pauses_of_its_tasks),
+        weft_test(what_has_come_before_ends_a_tasks_too),
         weft_test(it_can_be_cancelled_and_ends_with_a_scope),
         weft_test(a_signal_to_a_thread_ends_its_pause_and_main_handles_it),
         weft_test(mains_signals_do_not_end_the_pause_of_another),
