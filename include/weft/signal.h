@@ -330,11 +330,11 @@ typedef struct weft_wakeup_fd_options {
 
 /*
  * From now on the number of each signal that comes and that weft handles is written to fd, as one
- * byte, before its handler runs. fd must be non-blocking, and is borrowed: until another is set;
- * then it is not written to any more, and may be closed. -1: none. *old (may be NULL) becomes the
- * descriptor before, or -1. A child of a fork has none. Returns 0. Main thread only.
- * Errors: -EPERM (another thread is the main one), -EBADF, -EINVAL (fd is blocking), -EMFILE,
- * -ENFILE, -ENOMEM. Python: signal.set_wakeup_fd
+ * byte, before its handler runs; whoever reads it calls weft_signal_check. fd must be non-blocking,
+ * and is borrowed: until another is set; then it is not written to any more, and may be closed. -1:
+ * none. *old (may be NULL) becomes the descriptor before, or -1. A child of a fork has none.
+ * Returns 0. Main thread only. Errors: -EPERM (another thread is the main one), -EBADF, -EINVAL (fd
+ * is blocking), -EMFILE, -ENFILE, -ENOMEM. Python: signal.set_wakeup_fd
  */
 WEFT_API int weft_signal_set_wakeup_fd(int fd, int *old, const weft_wakeup_fd_options *options);
 

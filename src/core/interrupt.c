@@ -133,10 +133,15 @@ void weft_interrupt_post(void)
         weft_wakeup_signal(&context->wakeup);
 }
 
+/* So often handlers may have what they run for come again, before whoever waits goes on: what is
+ * left stays pending. */
+enum { PASSES = 16 };
+
 static int run_pending(void)
 {
     int code = 0;
-    while (code == 0 && atomic_exchange(&weft_interrupt_pending, 0) != 0)
+    for (int i = 0; code == 0 && i < PASSES && atomic_exchange(&weft_interrupt_pending, 0) != 0;
+         i++)
         code = weft_interrupt.run != NULL ? weft_interrupt.run() : 0;
     return code;
 }

@@ -183,15 +183,19 @@ static int interrupted(weft_context *self, int code)
     return 0;
 }
 
-/* Runs what is pending for the main thread, on top of its wait. */
-static int look_at_interrupts(weft_context *self)
+/* Runs what is pending for the main thread, on top of its wait. *late: its time is up after that;
+ * more may be pending, and for ever. */
+static int look_at_interrupts(weft_context *self, weft_instant limit, bool *late)
 {
+    *late = false;
     if (!self->main || self->handling)
         return 0;
     int code = self->handler_code;
     self->handler_code = 0;
-    if (code == 0 && atomic_load(&weft_interrupt_pending) != 0)
+    if (code == 0 && atomic_load(&weft_interrupt_pending) != 0) {
         code = weft_interrupt_run(self);
+        *late = limit != WEFT_INSTANT_NEVER && limit <= weft_instant_now();
+    }
     return code != 0 ? interrupted(self, code) : 0;
 }
 
@@ -224,12 +228,13 @@ static int thread_sleep(weft_context *self, weft_instant limit)
         uint32_t word = atomic_load_explicit(&self->parker.word, memory_order_acquire);
         if (decided(word))
             return 0;
-        int r = look_at_interrupts(self);
+        bool late;
+        int r = look_at_interrupts(self, limit, &late);
         if (r != 0)
             return r;
-        if (!settle(self, &word, WEFT_WAIT_SLEEPING))
+        if (!late && !settle(self, &word, WEFT_WAIT_SLEEPING))
             continue;
-        if (weft_parker_wait(&self->parker, word, limit) == -ETIMEDOUT)
+        if (late || weft_parker_wait(&self->parker, word, limit) == -ETIMEDOUT)
             decide(self, WEFT_WAIT_TIMED_OUT, &before);
     }
 }
@@ -270,9 +275,10 @@ static int poll_until_decided(weft_context *self, weft_instant limit, weft_fd_wa
         uint32_t word = atomic_load_explicit(&self->parker.word, memory_order_acquire);
         if (decided(word))
             return 0;
-        int r = look_at_interrupts(self);
-        if (r == 0 && settle(self, &word, WEFT_WAIT_POLLING))
-            r = poll_once(self, limit, fds, count, polled);
+        bool late;
+        int r = look_at_interrupts(self, limit, &late);
+        if (r == 0 && (late || settle(self, &word, WEFT_WAIT_POLLING)))
+            r = poll_once(self, late ? WEFT_INSTANT_NOW : limit, fds, count, polled);
         if (r != 0)
             return r;
     }

@@ -9,6 +9,9 @@
 
 enum { WORD = 64 };
 
+_Static_assert(sizeof(weft_sigset) == 16, "a value's size is for ever");
+_Static_assert(sizeof(weft_sigset) * 8 >= WEFT_SIGNALS - 1, "a bit for each signal");
+
 static uint64_t bit_of(int signum)
 {
     return UINT64_C(1) << (unsigned int)((signum - 1) % WORD);

@@ -476,6 +476,79 @@ static void no_signal_is_lost_between_look_and_poll(void **state)
     close(fds[1]);
 }
 
+/* ---- handlers that never end */
+
+static bool again;
+
+static int raise_again(const weft_signal_info *info, void *arg)
+{
+    ++*(int *)arg;
+    if (again)
+        kill(getpid(), info->signum);
+    return 0;
+}
+
+static void a_handler_that_raises_its_signal_again_holds_up_no_deadline(void **state)
+{
+    int calls = 0, fds[2];
+    weft_event event = {0};
+    weft_source *source;
+    (void)state;
+    again = true;
+    assert_int_equal(pipe(fds), 0);
+    assert_int_equal(weft_source_from_fd(&source, fds[0], WEFT_READABLE), 0);
+    assert_int_equal(weft_signal_set(SIGUSR1, raise_again, &calls), 0);
+    raise(SIGUSR1);
+    assert_int_equal(weft_sleep(0.003), 0);
+    assert_int_equal(weft_event_wait(&event, 0.003), -ETIMEDOUT);
+    assert_int_equal(weft_event_wait(&event, WEFT_NOWAIT), -ETIMEDOUT);
+    assert_int_equal(weft_wait(source, 0.003), -ETIMEDOUT);
+    assert_int_equal(weft_wait(source, WEFT_NOWAIT), -ETIMEDOUT);
+    assert_int_equal(write(fds[1], "", 1), 1);
+    assert_int_equal(weft_wait(source, WEFT_NOWAIT), 0);
+    assert_int_equal(weft_wait(source, WEFT_FOREVER), 0);
+    assert_true(calls > 0);
+    again = false;
+    assert_int_equal(weft_sleep(0.003), 0);
+    weft_release(source);
+    close(fds[0]);
+    close(fds[1]);
+}
+
+static int count_turns(void *arg)
+{
+    int *turns = *(int **)arg, r = 0;
+    while (r == 0 && *turns < 200) {
+        r = weft_sleep(0);
+        ++*turns;
+    }
+    return r;
+}
+
+static int sleep_beside(void *arg)
+{
+    weft_task *task;
+    int r = weft_task_start(&task, count_turns, WEFT_ARG(*(int **)arg), NULL);
+    kill(getpid(), SIGUSR1);
+    r = r < 0 ? r : weft_sleep(0.003);
+    r = r < 0 ? r : weft_result(task, WEFT_NONE, WEFT_FOREVER);
+    again = false;
+    weft_release(task);
+    return r;
+}
+
+static void nor_a_loop(void **state)
+{
+    int calls = 0, turns = 0, *pointer = &turns;
+    (void)state;
+    again = true;
+    assert_int_equal(weft_signal_set(SIGUSR1, raise_again, &calls), 0);
+    assert_int_equal(weft_run(sleep_beside, WEFT_ARG(pointer), NULL), 0);
+    assert_int_equal(turns, 200);
+    assert_true(calls > 0);
+    assert_int_equal(weft_sleep(0.001), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -495,6 +568,8 @@ int main(void)
         weft_test(a_ticking_host_changes_no_result),
         weft_test(no_signal_is_lost_between_look_and_sleep),
         weft_test(no_signal_is_lost_between_look_and_poll),
+        weft_test(a_handler_that_raises_its_signal_again_holds_up_no_deadline),
+        weft_test(nor_a_loop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
