@@ -178,12 +178,10 @@ static void talk(scene *s, bool task)
 static int in_loop(void *arg)
 {
     scene *s = arg;
-    s->in_loop = true;
     talk(s, false);
     talk(s, true);
     set_all(s, true); /* over what is set */
     RECORD_INT(&s->recorder, weft_sleep(0.001), 0);
-    s->in_loop = false;
     return 0;
 }
 
@@ -196,7 +194,9 @@ static void waits_and_loops_go_on_in_a_storm(void **state)
     for (int i = 0; i < ROUNDS; i++) {
         set_all(&s, i % 2 == 0);
         talk(&s, false);
+        s.in_loop = true;
         RECORD_INT(&s.recorder, weft_run(in_loop, WEFT_POINTER(&s), NULL), 0);
+        s.in_loop = false;
         nothing_is_lost(&s);
         for (int kind = 0; kind < KINDS; kind++)
             RECORD_INT(&s.recorder, weft_signal_restore(kinds[kind]), 0);

@@ -99,29 +99,26 @@ static int set_timers(void)
 static int take_signals(void)
 {
     weft_sigset set = {0}, old = {0}, pending;
-    weft_signal_info info;
+    weft_signal_info info = {0};
     weft_sigset_add(&set, SIGURG);
     int r = weft_signal_pthread_sigmask(WEFT_SIG_BLOCK, &set, &old);
-    if (r < 0 && r != -ENOTSUP) /* in a task that is a thread of the system's all are blocked */
-        return r;
-    bool change = r == 0;
+    if (r < 0) /* in a task that is a thread of the system's all are blocked, and nothing comes */
+        return r == -ENOTSUP ? 0 : r;
     r = weft_signal_sigwait(&set, 1e-4);
-    r = r == -ETIMEDOUT ? 0 : r;
-    if (r >= 0)
+    if (r == -ETIMEDOUT)
         r = weft_signal_raise(SIGURG);
     if (r >= 0)
         r = weft_signal_sigpending(&pending);
     if (r >= 0)
         r = scenario_expect(r, weft_sigset_has(&pending, SIGURG), "what is pending");
     int taken = weft_signal_sigwaitinfo(&set, &info, 1e-4);
-    if (taken == SIGURG)
-        taken = scenario_expect(taken, info.signum == SIGURG, "what is told of it");
-    else if (r >= 0)
-        taken = taken < 0 ? taken : weft_error(SCENARIO_WRONG, "signal %d", taken);
-    r = scenario_first(r, r < 0 && taken == -ETIMEDOUT ? 0 : taken);
-    if (change)
-        r = scenario_first(r, weft_signal_pthread_sigmask(WEFT_SIG_SETMASK, &old, NULL));
-    return r < 0 ? r : 0;
+    if (taken >= 0)
+        taken = scenario_expect(0, info.signum == SIGURG, "what is told of it");
+    if (taken != -ETIMEDOUT) /* nothing has come, because something before has failed */
+        r = scenario_first(r, taken);
+    else
+        r = scenario_expect(r, r < 0, "what has come");
+    return scenario_first(r, weft_signal_pthread_sigmask(WEFT_SIG_SETMASK, &old, NULL));
 }
 
 static int look_for_a_thread(void)
