@@ -16,6 +16,8 @@
  * needed. A process that dies takes at most a wake-up with it, which waiting in slices makes good;
  * its permits are gone, as in Python: a permit has no owner.
  */
+#include <sched.h>
+
 #include <weft/threading.h>
 
 #include "threading/value.h"
@@ -26,6 +28,8 @@ _Static_assert(sizeof(weft_semaphore) == 32, "part of the ABI");
 #define COUNT   UINT32_C(0x7fffffff)
 
 enum { GIVEN = 1 }; /* a waiter's tag: a permit is its own already */
+
+enum { YIELDS = 1 };
 
 /* Takes a permit past nobody. */
 static bool take(weft_semaphore *semaphore, uint32_t mark)
@@ -146,6 +150,11 @@ static int acquire_private(weft_semaphore *semaphore, weft_instant deadline)
     int r = weft_waiter_init(&waiter);
     if (r < 0)
         return r;
+    for (int i = 0; !waiter.context->coroutine && i < YIELDS; i++) {
+        sched_yield();
+        if (take(semaphore, 0))
+            return 0;
+    }
     waiter.address = semaphore;
     weft_bucket *bucket = weft_bucket_acquire(semaphore);
     uint32_t word = weft_word_load(&semaphore->value);
