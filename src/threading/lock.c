@@ -29,16 +29,14 @@
  */
 #include "threading/lock.h"
 
-#include "core/fork.h"
 #include "platform/cpu.h"
 #include "platform/pause.h"
-#include "threading/value.h"
 
 _Static_assert(sizeof(weft_lock) == 16, "part of the ABI");
 
-#define WAITERS WEFT_WORD_WAITERS
-#define WOKEN   UINT32_C(0x40000000)
-#define HOLDER  UINT32_C(0x3fffffff)
+#define WAITERS WEFT_LOCK_WAITERS
+#define WOKEN   WEFT_LOCK_WOKEN
+#define HOLDER  WEFT_LOCK_HOLDER
 
 enum {
     PATIENCE = 1000 * 1000, /* ns; after that the lock is handed over */
@@ -51,18 +49,12 @@ typedef struct lock_waiter {
     bool handed;        /* notified: the lock is its own; guarded by the wait word */
 } lock_waiter;
 
-/* relaxed: it changes only where no other thread runs, or none holds a shared lock yet */
-static inline uint32_t own_id(void)
-{
-    return atomic_load_explicit(&weft_process_id, memory_order_relaxed);
-}
-
 /* Takes a free lock, whatever its marks; `clear`: marks to be taken off with it. */
 static bool take_free(weft_lock *lock, uint32_t clear)
 {
     uint32_t word = weft_word_load(&lock->state_);
     while ((word & HOLDER) == 0)
-        if (weft_word_take(&lock->state_, &word, (word & ~clear) | own_id()))
+        if (weft_word_take(&lock->state_, &word, (word & ~clear) | weft_lock_own_id()))
             return true;
     return false;
 }
@@ -99,7 +91,7 @@ static bool enqueue_or_take(weft_lock *lock, lock_waiter *me, bool woken)
     uint32_t word = weft_word_load(&lock->state_);
     for (;;) {
         if ((word & HOLDER) == 0) {
-            if (weft_word_take(&lock->state_, &word, (word & ~clear) | own_id())) {
+            if (weft_word_take(&lock->state_, &word, (word & ~clear) | weft_lock_own_id())) {
                 weft_bucket_release(bucket);
                 return true;
             }
@@ -226,7 +218,7 @@ static int release_queued(weft_lock *lock)
 /* The holder `word` tells is dead: the lock becomes this process's. */
 static bool take_over(weft_lock *lock, uint32_t word)
 {
-    return weft_word_take(&lock->state_, &word, own_id() | WAITERS);
+    return weft_word_take(&lock->state_, &word, weft_lock_own_id() | WAITERS);
 }
 
 /* cancelled: NULL, or the wait goes on after a cancel, which is told here. */
@@ -236,7 +228,7 @@ static int acquire_shared(weft_lock *lock, weft_instant deadline, bool *cancelle
     uint32_t word = weft_word_load(&lock->state_);
     for (;;) {
         if ((word & HOLDER) == 0) {
-            if (weft_word_take(&lock->state_, &word, word | own_id() | marks))
+            if (weft_word_take(&lock->state_, &word, word | weft_lock_own_id() | marks))
                 return 0;
             continue;
         }
@@ -294,10 +286,7 @@ __attribute__((noinline)) static int acquire_contended(weft_lock *lock, double t
 
 int weft_lock_acquire(weft_lock *lock, double timeout)
 {
-    /* a look first: with marks in the word a compare-and-swap with 0 would fail on each round */
-    uint32_t word = weft_word_load(&lock->state_);
-    if ((word & HOLDER) == 0 && timeout == timeout && /* a number */
-        weft_word_take(&lock->state_, &word, word | own_id()))
+    if (timeout == timeout && /* a number */ weft_lock_take(lock))
         return 0;
     return acquire_contended(lock, timeout);
 }
@@ -332,9 +321,7 @@ __attribute__((noinline)) static int release_contended(weft_lock *lock)
 
 int weft_lock_release(weft_lock *lock)
 {
-    uint32_t word = weft_word_load(&lock->state_);
-    if ((word & HOLDER) == own_id() && (word & (WAITERS | WOKEN)) != WAITERS &&
-        weft_word_give(&lock->state_, &word, word & ~HOLDER))
+    if (weft_lock_give(lock))
         return 0;
     return release_contended(lock);
 }

@@ -1,11 +1,42 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * lock: what a condition needs of its lock beside the public functions.
+ * lock: what a condition and an rlock need of their lock beside the public functions. lock.c tells
+ * what the word means.
  */
 #ifndef WEFT_THREADING_LOCK_H
 #define WEFT_THREADING_LOCK_H
 
 #include <weft/threading.h>
+
+#include "core/fork.h"
+#include "threading/value.h"
+
+#define WEFT_LOCK_WAITERS WEFT_WORD_WAITERS
+#define WEFT_LOCK_WOKEN   UINT32_C(0x40000000)
+#define WEFT_LOCK_HOLDER  UINT32_C(0x3fffffff)
+
+/* relaxed: it changes only where no other thread runs, or none holds a shared lock yet */
+static inline uint32_t weft_lock_own_id(void)
+{
+    return atomic_load_explicit(&weft_process_id, memory_order_relaxed);
+}
+
+/* The short ways: the lock is free, or nobody need be woken. false: take the long one. */
+static inline bool weft_lock_take(weft_lock *lock)
+{
+    /* a look first: with marks in the word a compare-and-swap with 0 would fail on each round */
+    uint32_t word = weft_word_load(&lock->state_);
+    return (word & WEFT_LOCK_HOLDER) == 0 &&
+           weft_word_take(&lock->state_, &word, word | weft_lock_own_id());
+}
+
+static inline bool weft_lock_give(weft_lock *lock)
+{
+    uint32_t word = weft_word_load(&lock->state_);
+    return (word & WEFT_LOCK_HOLDER) == weft_lock_own_id() &&
+           (word & (WEFT_LOCK_WAITERS | WEFT_LOCK_WOKEN)) != WEFT_LOCK_WAITERS &&
+           weft_word_give(&lock->state_, &word, word & ~WEFT_LOCK_HOLDER);
+}
 
 /* As weft_lock_acquire without limit, scopes and cancel: it cannot fail. 0 or 1. For a context that
  * has waited before. */

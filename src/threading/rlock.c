@@ -37,6 +37,17 @@ static inline void set_owner(weft_rlock *rlock, uint64_t owner)
     __atomic_store_n(&rlock->owner_, owner, __ATOMIC_RELAXED);
 }
 
+static inline bool is_own(const weft_rlock *rlock)
+{
+    weft_context *self = weft_context_self();
+    return self != NULL && owned_by(rlock, weft_context_id(self));
+}
+
+static inline int release_lock(weft_rlock *rlock)
+{
+    return weft_lock_give(&rlock->lock_) ? 0 : weft_lock_release(&rlock->lock_);
+}
+
 int weft_rlock_acquire(weft_rlock *rlock, double timeout)
 {
     weft_context *self = weft_context_self();
@@ -49,7 +60,9 @@ int weft_rlock_acquire(weft_rlock *rlock, double timeout)
         rlock->count_++;
         return 0;
     }
-    int r = weft_lock_acquire(&rlock->lock_, timeout);
+    int r = timeout == timeout && weft_lock_take(&rlock->lock_)
+                ? 0
+                : weft_lock_acquire(&rlock->lock_, timeout);
     if (r >= 0) {
         set_owner(rlock, owner_of(id));
         rlock->count_ = 1;
@@ -59,12 +72,12 @@ int weft_rlock_acquire(weft_rlock *rlock, double timeout)
 
 int weft_rlock_release(weft_rlock *rlock)
 {
-    if (!weft_rlock_is_own(rlock))
+    if (!is_own(rlock))
         return weft_error(-EPERM, "release of an rlock that the caller does not have");
     if (--rlock->count_ > 0)
         return 0;
     set_owner(rlock, 0);
-    return weft_lock_release(&rlock->lock_);
+    return release_lock(rlock);
 }
 
 bool weft_rlock_locked(const weft_rlock *rlock)
@@ -74,8 +87,7 @@ bool weft_rlock_locked(const weft_rlock *rlock)
 
 bool weft_rlock_is_own(const weft_rlock *rlock)
 {
-    weft_context *self = weft_context_self();
-    return self != NULL && owned_by(rlock, weft_context_id(self));
+    return is_own(rlock);
 }
 
 uint32_t weft_rlock_save(weft_rlock *rlock)

@@ -228,10 +228,9 @@ static int release_shared(weft_semaphore *semaphore, size_t count, uint32_t boun
 /* ---- The public functions ---------------------------------------------------------------------
  */
 
-int weft_semaphore_acquire(weft_semaphore *semaphore, double timeout)
+/* Not inline: the ways of those who need not wait stay without a frame. */
+__attribute__((noinline)) static int acquire_slowly(weft_semaphore *semaphore, double timeout)
 {
-    if (timeout == timeout && take(semaphore, 0))
-        return 0;
     weft_instant deadline;
     int r = weft_deadline(timeout, &deadline);
     if (r < 0)
@@ -243,7 +242,14 @@ int weft_semaphore_acquire(weft_semaphore *semaphore, double timeout)
     return acquire_private(semaphore, deadline);
 }
 
-int weft_semaphore_release(weft_semaphore *semaphore, size_t count)
+int weft_semaphore_acquire(weft_semaphore *semaphore, double timeout)
+{
+    if (timeout == timeout && take(semaphore, 0))
+        return 0;
+    return acquire_slowly(semaphore, timeout);
+}
+
+__attribute__((noinline)) static int release_slowly(weft_semaphore *semaphore, size_t count)
 {
     uint32_t bound = semaphore->bound;
     uint32_t word = weft_word_load(&semaphore->value);
@@ -263,6 +269,15 @@ int weft_semaphore_release(weft_semaphore *semaphore, size_t count)
     if (r == -EINVAL && count > 0)
         return weft_error(r, "release of a semaphore beyond its bound of %u", (unsigned)bound);
     return r < 0 ? weft_error(r, "release of a semaphore: no permits") : 0;
+}
+
+int weft_semaphore_release(weft_semaphore *semaphore, size_t count)
+{
+    uint32_t word = weft_word_load(&semaphore->value);
+    if (count > 0 && (word & WAITERS) == 0 && check(semaphore->bound, word, count) == 0 &&
+        weft_word_give(&semaphore->value, &word, word + (uint32_t)count))
+        return 0;
+    return release_slowly(semaphore, count);
 }
 
 size_t weft_semaphore_value(const weft_semaphore *semaphore)
