@@ -13,9 +13,11 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <limits.h>
 #include <poll.h>
 #include <pthread.h>
+#include <pwd.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -28,6 +30,7 @@
 #include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <time.h>
 #include <unistd.h>
 #if defined(WEFT_HAVE_EPOLL)
@@ -325,7 +328,33 @@ int __wrap_connect(int fd, const struct sockaddr *address, socklen_t size)
     return error == EINTR && begun ? FAILED(int, error) : result;
 }
 
+#if defined(WEFT_HAVE_PEER)
+int __real_ioctl(int fd, unsigned long request, ...);
+int __wrap_ioctl(int fd, unsigned long request, ...);
+int __wrap_ioctl(int fd, unsigned long request, ...)
+{
+    int error = next(CALL_ioctl);
+    va_list arguments;
+    va_start(arguments, request);
+    void *argument = va_arg(arguments, void *);
+    va_end(arguments);
+    return error == 0 ? __real_ioctl(fd, request, argument) : FAILED(int, error);
+}
+#endif
+
 #if defined(WEFT_HAVE_CLONE)
+int __real_prctl(int option, ...);
+int __wrap_prctl(int option, ...);
+int __wrap_prctl(int option, ...)
+{
+    int error = next(CALL_prctl);
+    va_list arguments;
+    va_start(arguments, option);
+    unsigned long argument = va_arg(arguments, unsigned long);
+    va_end(arguments);
+    return error == 0 ? __real_prctl(option, argument, 0UL, 0UL, 0UL) : FAILED(int, error);
+}
+
 int __real_clone(int (*fn)(void *), void *stack, int flags, void *arg, ...);
 int __wrap_clone(int (*fn)(void *), void *stack, int flags, void *arg, ...);
 int __wrap_clone(int (*fn)(void *), void *stack, int flags, void *arg, ...)

@@ -2,7 +2,7 @@
 /*
  * The calls of the system that the library makes, and how each of them fails: the one table of
  * which calls.c makes its wrappers, and CMake the linker's --wrap options (the second word of each
- * line). tests/source/calls.sh says when the library makes one that is not here.
+ * line). tests/source/faults.sh says when the library makes one that is not here.
  *
  *     CALL(how, name, type, parameters, arguments, errors...)
  *     HAND(name, errors...)               the wrapper is written out in calls.c
@@ -94,12 +94,24 @@ CALL(ASKS, waitpid, pid_t, (pid_t pid, int *status, int options), (pid, status, 
 CALL(ASKS, waitid, int, (idtype_t type, id_t id, siginfo_t *info, int options),
      (type, id, info, options), EINTR)
 CALL(ASKS, kill, int, (pid_t pid, int signum), (pid, signum), EPERM)
+CALL(ASKS, killpg, int, (pid_t group, int signum), (group, signum), EPERM)
 CALL(MAKES, setsid, pid_t, (void), (), EPERM)
 CALL(MAKES, setpgid, int, (pid_t pid, pid_t group), (pid, group), EPERM, EACCES)
 CALL(MAKES, setregid, int, (gid_t real, gid_t effective), (real, effective), EPERM)
 CALL(MAKES, setreuid, int, (uid_t real, uid_t effective), (real, effective), EPERM, EAGAIN)
+CALL(MAKES, setrlimit, int, (int resource, const struct rlimit *limit), (resource, limit), EPERM)
+CALL(NUMBER, getpwnam_r, int,
+     (const char *name, struct passwd *entry, char *buffer, size_t size, struct passwd **result),
+     (name, entry, buffer, size, result), EMFILE, ENOMEM)
+CALL(NUMBER, getgrnam_r, int,
+     (const char *name, struct group *entry, char *buffer, size_t size, struct group **result),
+     (name, entry, buffer, size, result), EMFILE, ENOMEM)
+CALL(MAKES, posix_openpt, int, (int flags), (flags), EMFILE, ENFILE, ENOSPC)
+CALL(MAKES, grantpt, int, (int fd), (fd), EACCES)
+CALL(MAKES, unlockpt, int, (int fd), (fd), EINVAL)
 CALL(MAKES, sigaction, int, (int signum, const struct sigaction *action, struct sigaction *before),
      (signum, action, before), EINVAL)
+CALL(ASKS, tcgetattr, int, (int fd, struct termios *modes), (fd, modes), ENOTTY)
 CALL(ASKS, sigpending, int, (sigset_t * set), (set), EFAULT)
 CALL(ASKS, raise, int, (int signum), (signum), EAGAIN)
 CALL(ASKS, sigtimedwait, int, (const sigset_t *set, siginfo_t *info, const struct timespec *time),
@@ -175,7 +187,12 @@ CALL(MAKES, sched_getaffinity, int, (pid_t pid, size_t size, cpu_set_t *set), (p
 #if defined(WEFT_HAVE_SETNAME)
 CALL(NUMBER, pthread_setname_np, int, (pthread_t thread, const char *name), (thread, name), ERANGE)
 #endif
+#if defined(WEFT_HAVE_PEER)
+CALL(NUMBER, ptsname_r, int, (int fd, char *name, size_t size), (fd, name, size), ENOTTY)
+HAND(ioctl, EIO)
+#endif
 #if defined(WEFT_HAVE_CLONE)
+HAND(prctl, EINVAL)
 HAND(clone, EAGAIN, ENOMEM, ENOSYS, EPERM)
 #endif
 

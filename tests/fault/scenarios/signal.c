@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "fault/scenarios/scenarios.h"
 
+#include <fcntl.h>
 #include <signal.h>
+#include <unistd.h>
 
 /* Signals whose default action is none: one may come late, when nobody handles it any more. */
 
@@ -127,6 +129,30 @@ static int look_for_a_thread(void)
     return self != NULL ? weft_signal_pthread_kill(self, 0) : -ENOMEM;
 }
 
+static int chained_and_with_a_descriptor(void)
+{
+    static int seen;
+    int fds[2], old = -2, r = weft_signal_set_chained(SIGURG, note, &seen);
+    if (r < 0)
+        return r;
+    r = weft_signal_siginterrupt(SIGURG, WEFT_SIGINTERRUPT_ON);
+    if (r >= 0 && pipe(fds) == 0) {
+        fcntl(fds[1], F_SETFL, O_NONBLOCK);
+        r = weft_signal_set_wakeup_fd(fds[1], &old, NULL);
+        if (r >= 0) {
+            r = scenario_expect(weft_signal_raise(SIGURG), old == -1, "the descriptor before");
+            if (weft_signal_set_wakeup_fd(-1, NULL, NULL) < 0) {
+                scenario_relent();
+                weft_signal_set_wakeup_fd(-1, NULL, NULL);
+            }
+        }
+        close(fds[0]);
+        close(fds[1]);
+        r = r == -EINVAL ? 0 : r; /* the scenario's own fcntl */
+    }
+    return scenario_first(r, weft_signal_restore(SIGURG));
+}
+
 const scenario scenarios_signal[] = {
     SCENARIO(handle_and_restore, 0),
     SCENARIO(ready_made, 0),
@@ -136,5 +162,6 @@ const scenario scenarios_signal[] = {
     SCENARIO(set_timers, 0),
     SCENARIO(take_signals, 0),
     SCENARIO(look_for_a_thread, 0),
+    SCENARIO(chained_and_with_a_descriptor, 0),
     {NULL, NULL, 0},
 };

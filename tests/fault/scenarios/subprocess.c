@@ -2,6 +2,7 @@
 #include "fault/scenarios/scenarios.h"
 
 #include <signal.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 static int check_completed(int r, weft_completed *completed, const char *out, const char *err)
@@ -196,6 +197,128 @@ static int stream_into_a_child(void)
     return scenario_first(r, waited);
 }
 
+static int words(void)
+{
+    const char *const argv[] = {"a b", "c", NULL};
+    const char **split = SCENARIO_JUNK;
+    weft_bytes quoted = {NULL, 0}, line = {NULL, 0};
+    int r = weft_shlex_quote("it's", &quoted);
+    if (r >= 0)
+        r = weft_shlex_join(argv, &line);
+    if (r >= 0 && (r = weft_shlex_split(line.data, &split)) >= 0) {
+        r = scenario_expect(r, r == 2 && strcmp(split[0], "a b") == 0, "the words");
+        weft_free(split);
+    }
+    weft_free(quoted.data);
+    weft_free(line.data);
+    return r;
+}
+
+static int output_of_a_shell(void)
+{
+    weft_bytes output = {NULL, 0};
+    int returncode = -1, r = weft_subprocess_getoutput("echo a", &output, WEFT_FOREVER);
+    if (r < 0)
+        return scenario_first(output.data == NULL ? 0 : SCENARIO_WRONG, r);
+    weft_free(output.data);
+    r = weft_subprocess_getstatusoutput("echo a; exit 3", &returncode, &output, WEFT_FOREVER);
+    if (r < 0)
+        return r;
+    r = scenario_expect(r, returncode == 3 && strcmp(output.data, "a") == 0, "the output");
+    weft_free(output.data);
+    return r;
+}
+
+static int pipeline(void)
+{
+    const char *const cat[] = {"cat", NULL}, *const tr[] = {"tr", "a-z", "A-Z", NULL};
+    const weft_pipeline_command commands[] = {{.argv = cat}, {.argv = tr}};
+    weft_pipeline done;
+    int r = weft_pipeline_run(
+        &done, commands, 2,
+        &(weft_pipeline_options){
+            .input = "abc", .input_size = 3, .capture_output = true, .check = true});
+    r = scenario_expect(r, done.out.size == 3 && memcmp(done.out.data, "ABC", 3) == 0,
+                        "the output");
+    weft_pipeline_clear(&done);
+    return r;
+}
+
+static int both_outputs_line_by_line(void)
+{
+    const char *line;
+    weft_rusage usage;
+    weft_popen *popen;
+    int lines = 0, fd = 0, status = 0;
+    int r = weft_popen_shell(&popen, "echo one; echo two >&2",
+                             &(weft_popen_options){.out = WEFT_PIPE, .err = WEFT_PIPE});
+    if (r < 0)
+        return r;
+    r = weft_popen_fileno(popen);
+    if (r >= 0 && weft_popen_command(popen) == NULL)
+        r = -ENOMEM;
+    while (r >= 0 && (r = weft_popen_readline(popen, &fd, &line, WEFT_FOREVER)) > 0)
+        lines += fd;
+    r = scenario_expect(r, lines == 3, "the lines");
+    int waited = weft_popen_wait(popen, &status, WEFT_FOREVER);
+    waited = scenario_first(waited, scenario_await(popen));
+    if (waited >= 0 && (waited = weft_popen_rusage(popen, &usage)) == -ENOTSUP)
+        waited = 0;
+    weft_release(popen);
+    r = scenario_first(r, waited);
+    return scenario_first(r, weft_subprocess_reap());
+}
+
+static int on_a_terminal(void)
+{
+    weft_popen *popen;
+    weft_completed completed;
+    const weft_limit limit = {RLIMIT_CORE, 0, 0};
+    const char *const changes[] = {"A=b", "B", NULL};
+    const char *const argv[] = {"sh", "-c", "test -t 1 && echo $A", NULL};
+    int r = weft_popen_start(&popen, argv,
+                             &(weft_popen_options){.in = WEFT_PTY,
+                                                   .out = WEFT_PTY,
+                                                   .err = WEFT_PTY,
+                                                   .rows = 20,
+                                                   .columns = 70,
+                                                   .new_session = true,
+                                                   .env_changes = changes,
+                                                   .limits = &limit,
+                                                   .limits_count = 1});
+    if (r < 0)
+        return r;
+    r = weft_popen_set_terminal_size(popen, 25, 80);
+    if (r == -ENOTSUP)
+        r = 0;
+    int talked = weft_popen_communicate(popen, WEFT_NONE, &completed, WEFT_FOREVER);
+    /* EIO is how a terminal's other side says that it has gone: then nothing was said */
+    if (talked >= 0 && completed.out.size > 0 && strncmp(completed.out.data, "b", 1) != 0)
+        r = weft_error(SCENARIO_WRONG, "on a terminal: '%s'", (char *)completed.out.data);
+    weft_completed_clear(&completed);
+    if (talked < 0)
+        weft_popen_kill(popen);
+    talked = scenario_first(talked, scenario_await(popen));
+    weft_release(popen);
+    return scenario_first(r, talked);
+}
+
+/* All that the system lets be asked for by name, and what only privileged processes may. */
+static int as_somebody(void)
+{
+    const char *const argv[] = {"true", NULL};
+    weft_completed completed;
+    weft_popen_options options = {.parent_death_signal = SIGKILL};
+    if (geteuid() == 0)
+        options.user = "root";
+    int r = weft_subprocess_run(&completed, argv,
+                                &(weft_subprocess_options){.popen = options, .check = true});
+    if (r >= 0)
+        r = weft_completed_check(&completed);
+    weft_completed_clear(&completed);
+    return r;
+}
+
 const scenario scenarios_subprocess[] = {
     SCENARIO(run_captured, 0),
     SCENARIO(run_by_a_shell, SCENARIO_NO_CHILD),
@@ -205,5 +328,11 @@ const scenario scenarios_subprocess[] = {
     SCENARIO(drop, SCENARIO_NO_CHILD),
     SCENARIO(communicate_in_parts, SCENARIO_NO_CHILD),
     SCENARIO(stream_into_a_child, SCENARIO_NO_CHILD),
+    SCENARIO(words, 0),
+    SCENARIO(output_of_a_shell, SCENARIO_NO_CHILD),
+    SCENARIO(pipeline, SCENARIO_NO_CHILD),
+    SCENARIO(both_outputs_line_by_line, SCENARIO_NO_CHILD),
+    SCENARIO(on_a_terminal, 0),
+    SCENARIO(as_somebody, 0),
     {NULL, NULL, 0},
 };

@@ -316,6 +316,36 @@ static int values_in_the_host(void)
     return scenario_first(r, in_the_host(rwlock_and_once));
 }
 
+static void note_failure(weft_thread *thread, int code, const char *message, void *arg)
+{
+    (void)message;
+    *(int *)arg = thread != NULL ? code : SCENARIO_WRONG;
+}
+
+static int fail(void *arg)
+{
+    (void)arg;
+    return weft_error(-EDOM, "it was to fail");
+}
+
+static int told_of_a_failure(void)
+{
+    static int told;
+    weft_thread *thread;
+    told = 0;
+    weft_thread_set_excepthook(note_failure, &told);
+    int r = weft_thread_start(&thread, fail, WEFT_NONE, NULL);
+    if (r >= 0) {
+        r = weft_thread_join(thread, WEFT_FOREVER);
+        r = scenario_first(r, scenario_await(thread));
+        r = scenario_expect(r, told == -EDOM, "the hook's code");
+        r = scenario_expect(r, weft_thread_ident(thread) != 0, "the thread's number");
+        weft_release(thread);
+    }
+    weft_thread_set_excepthook(NULL, NULL);
+    return r;
+}
+
 const scenario scenarios_threading[] = {
     SCENARIO(start_with_options, 0),
     SCENARIO(start_a_daemon, 0),
@@ -331,5 +361,6 @@ const scenario scenarios_threading[] = {
     SCENARIO(locals_in_the_host, SCENARIO_THREAD_ONLY),
     SCENARIO(who_runs_in_the_host, SCENARIO_THREAD_ONLY),
     SCENARIO(values_in_the_host, SCENARIO_THREAD_ONLY),
+    SCENARIO(told_of_a_failure, 0),
     {NULL, NULL, 0},
 };
