@@ -320,7 +320,7 @@ static const bench_case stall_cases[] = {{"weft", weft_stall}, {0}};
 
 static const bench_subject subjects[] = {
     {"spawn + wait, small parent", NULL, NULL, 400, small_cases, WITHIN_LIMIT},
-    {"spawn + wait, 4 GiB touched", NULL, NULL, 200, large_cases, WITHIN_LIMIT},
+    {"spawn + wait, 4 GiB touched", NULL, NULL, 60, large_cases, WITHIN_LIMIT},
     {"spawn + wait, 10^6 descriptors allowed", NULL, NULL, 400, limit_cases, WITHIN_LIMIT},
     {"spawn + wait, four threads", NULL, NULL, 400, thread_cases, WITHIN_LIMIT},
     {"spawn, a loop's stall with 4 GiB touched, 99th of 100",

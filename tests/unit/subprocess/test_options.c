@@ -282,6 +282,27 @@ static void a_dropped_group_is_ended_as_a_whole(void **state)
     await_no_children();
 }
 
+/* ---- pipes ------------------------------------------------------------------------------------
+ */
+
+/* It ends without anybody reading, as far as the system lets the size be set. */
+static void a_pipe_holds_what_is_asked_for(void **state)
+{
+    (void)state;
+    weft_popen *popen;
+    weft_completed completed;
+    const weft_popen_options options = {.out = WEFT_PIPE, .pipe_size = 300000};
+    assert_int_equal(weft_popen_start(&popen, ARGV("flood", "200000"), &options), 0);
+#if !defined(WEFT_PLATFORM_POSIX)
+    siginfo_t info;
+    assert_int_equal(waitid(P_PID, (id_t)weft_popen_pid(popen), &info, WEXITED | WNOWAIT), 0);
+#endif
+    assert_int_equal(weft_popen_communicate(popen, WEFT_NONE, &completed, WEFT_FOREVER), 0);
+    assert_flood(completed.out, 200000);
+    weft_completed_clear(&completed);
+    weft_release(popen);
+}
+
 /* ---- an end with ours -------------------------------------------------------------------------
  */
 
@@ -433,6 +454,7 @@ int main(void)
         weft_test(time_up_ends_a_whole_group),
         weft_test(a_group_is_reached_until_the_end_of_its_leader_is_seen),
         weft_test(a_dropped_group_is_ended_as_a_whole),
+        weft_test(a_pipe_holds_what_is_asked_for),
 #if !defined(WEFT_PLATFORM_POSIX)
         weft_test(the_child_ends_when_this_process_does),
         weft_test(the_end_of_the_thread_that_started_it_is_no_end),
