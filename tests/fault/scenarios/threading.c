@@ -54,7 +54,9 @@ typedef struct shared_values {
     weft_condition condition;
     weft_semaphore semaphore;
     weft_event event, gone;
-    int turns, code;
+    int locked; /* guarded by lock */
+    int turns;  /* guarded by the condition's */
+    int code;
 } shared_values;
 
 static int locked_once(shared_values *values)
@@ -62,7 +64,7 @@ static int locked_once(shared_values *values)
     int r = weft_lock_acquire(&values->lock, WEFT_FOREVER);
     if (r < 0)
         return r;
-    values->turns++;
+    values->locked++;
     return weft_lock_release(&values->lock);
 }
 
