@@ -44,6 +44,25 @@ static void not_a_number_is_refused(void **state)
     assert_false(weft_lock_locked(&lock));
 }
 
+static int acquire_for_ages(void *arg)
+{
+    int r = weft_lock_acquire(arg, 1e300);
+    return r < 0 ? r : weft_lock_release(arg);
+}
+
+static void a_timeout_beyond_the_clock_is_for_ever(void **state)
+{
+    (void)state;
+    weft_lock lock = {0};
+    weft_thread *thread;
+    assert_int_equal(weft_lock_acquire(&lock, 1e300), 0);
+    assert_int_equal(weft_thread_start(&thread, acquire_for_ages, WEFT_POINTER(&lock), NULL), 0);
+    assert_int_equal(weft_thread_join(thread, 0.005), -ETIMEDOUT);
+    assert_int_equal(weft_lock_release(&lock), 0);
+    assert_int_equal(weft_result(thread, WEFT_NONE, WEFT_FOREVER), 0);
+    weft_release(thread);
+}
+
 static void releasing_a_free_lock_is_an_error(void **state)
 {
     (void)state;
@@ -285,6 +304,7 @@ int main(void)
         weft_test(a_zeroed_lock_is_free),
         weft_test(polling_a_held_lock_times_out),
         weft_test(not_a_number_is_refused),
+        weft_test(a_timeout_beyond_the_clock_is_for_ever),
         weft_test(releasing_a_free_lock_is_an_error),
         weft_test(another_thread_may_release_it),
         weft_test(it_excludes_threads),
