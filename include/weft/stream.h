@@ -114,9 +114,9 @@ WEFT_API int weft_stream_write(weft_stream *stream, const void *data, size_t siz
 
 /*
  * Says that nothing more will be written: the other side reads to its end. A pipe is closed, a
- * socket can still be read; into a terminal the end-of-file character is typed, which its program
- * may or may not take for an end, and for which there may have to be room: that can be cancelled.
- * Returns 0. One writer at a time.
+ * socket can still be read; into a terminal the end-of-file character is typed as soon as there is
+ * room for it, which its program may or may not take for an end. Returns 0. Can be cancelled. One
+ * writer at a time.
  * Errors: -ECANCELED, -EBUSY, -EBADF (closed, or for reading alone), -ENOTCONN, -EINVAL,
  * WEFT_EFORKED. Python: StreamWriter.write_eof
  */

@@ -155,8 +155,9 @@ typedef struct weft_completed {
  * Runs argv[0] with the arguments argv (NULL at its end), gives it its input, captures what is a
  * pipe, and waits for its end. argv[0] without a slash is looked for in the PATH of the child's
  * environment. Returns 0 whatever the returncode, unless .check. On any failure after the start,
- * the child is killed and reaped, and *completed has the output so far; a grandchild that keeps a
- * pipe open holds nothing up once the time is up. Can be cancelled.
+ * the child (with its whole group, where it leads one) is killed and reaped, and *completed has the
+ * output so far; a grandchild that keeps a pipe open holds nothing up once the time is up. Can be
+ * cancelled.
  * Errors: -ETIMEDOUT, -ECANCELED, WEFT_ECALLED_PROCESS, WEFT_ESTATUS_LOST (ended; somebody else
  * took the status), -ENOENT, -EACCES and others of exec, -EINVAL, -ENOMEM, -EMFILE, -ENFILE,
  * -EAGAIN. Python: subprocess.run

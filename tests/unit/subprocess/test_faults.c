@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Each allocation made to fail, once and from then on: a code, no leak, no child, no descriptor. */
 #include <stdio.h>
+#include <sys/resource.h>
 
 #include "subprocess_support.h"
 #include "support/support.h"
@@ -130,6 +131,47 @@ static int communicate_twice(void)
     return r;
 }
 
+/* All that is allocated for options, and a terminal. */
+static int talk_to_a_terminal(void)
+{
+    weft_popen *popen;
+    const char *line = "";
+    const char *const changes[] = {"WEFT_A=b", "WEFT_B", NULL};
+    const weft_limit limits[] = {{RLIMIT_CORE, 0, 0}};
+    weft_popen_options options = {.env_changes = changes,
+                                  .limits = limits,
+                                  .limits_count = 1,
+                                  .in = WEFT_PTY,
+                                  .out = WEFT_PTY,
+                                  .err = WEFT_PIPE,
+                                  .new_session = true};
+#if !defined(WEFT_PLATFORM_POSIX)
+    const char *const groups[] = {NULL};
+    if (geteuid() == 0)
+        options.extra_groups = groups;
+    options.parent_death_signal = SIGKILL;
+    options.rows = 24;
+    options.columns = 80;
+#endif
+    int fd = 0;
+    int r = weft_popen_start(&popen, ARGV("tty"), &options);
+    if (r < 0)
+        return popen == NULL ? r : WEFT_EUSER;
+    r = weft_popen_readline(popen, &fd, &line, WEFT_FOREVER);
+    if (r > 0)
+        r = fd == 1 && strcmp(line, "tt- own\r\n") == 0 ? 0 : WEFT_EUSER;
+    int waited = weft_wait(popen, WEFT_FOREVER);
+    weft_release(popen);
+    return r < 0 ? r : waited;
+}
+
+static void a_terminal_survives_failing_memory(void **state)
+{
+    (void)state;
+    fail_each_allocation(talk_to_a_terminal, false);
+    fail_each_allocation(talk_to_a_terminal, true);
+}
+
 static void a_captured_run_survives_failing_memory(void **state)
 {
     (void)state;
@@ -168,6 +210,7 @@ int main(void)
         weft_test(a_run_with_input_survives_failing_memory),
         weft_test(reading_lines_survives_failing_memory),
         weft_test(a_repeated_communicate_survives_failing_memory),
+        weft_test(a_terminal_survives_failing_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
