@@ -25,6 +25,20 @@
 #include "stress/stress.h"
 #include "support/places.h"
 
+/* ThreadSanitizer's runtime waits in a handler for locks that the interrupted thread may hold: in a
+ * storm it soon does so for ever. (gcc defines the macro, clang has the feature.) */
+#if defined(__SANITIZE_THREAD__)
+enum { STORMS = false };
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+enum { STORMS = false };
+#else
+enum { STORMS = true };
+#endif
+#else
+enum { STORMS = true };
+#endif
+
 enum { ROUNDS = 30 * STRESS_FACTOR, TURNS = 50, KINDS = 3, SENDERS = 2 };
 
 static const int kinds[KINDS] = {SIGUSR1, SIGUSR2, SIGHUP};
@@ -189,6 +203,8 @@ static void waits_and_loops_go_on_in_a_storm(void **state)
 {
     scene s = {.main = pthread_self()};
     (void)state;
+    if (!STORMS)
+        skip();
     host_calls = 0;
     begin_storm();
     for (int i = 0; i < ROUNDS; i++) {
@@ -214,6 +230,8 @@ static void the_wakeup_descriptor_gets_numbers_and_nothing_else(void **state)
     unsigned char bytes[512];
     long count = 0, wrong = 0;
     (void)state;
+    if (!STORMS)
+        skip();
     assert_int_equal(pipe(ends), 0);
     fcntl(ends[0], F_SETFL, O_NONBLOCK);
     fcntl(ends[1], F_SETFL, O_NONBLOCK);
@@ -255,6 +273,8 @@ static void a_child_that_is_forked_in_a_storm_has_its_own(void **state)
 {
     scene s = {.main = pthread_self()};
     (void)state;
+    if (!STORMS)
+        skip();
     begin_storm();
     set_all(&s, true);
     for (int i = 0; i < 2 * ROUNDS; i++) {
