@@ -309,7 +309,7 @@ static int take(void *arg)
         if (r == t->signum)
             atomic_fetch_add(&t->taken, 1);
     } while (!t->enough && (r == t->signum || r == -ETIMEDOUT));
-    return t->enough ? 0 : r;
+    return t->enough ? 0 : r < 0 ? r : -EIO;
 }
 
 static int take_in_tasks(void *arg)
