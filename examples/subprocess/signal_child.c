@@ -28,7 +28,7 @@ int main(int argc, char **argv)
     printf("child: sleeps\n");
     if (argc > 1 && write(atoi(argv[1]), "", 1) < 0)
         return 1;
-    check(weft_sleep(3 * SECOND));
+    check(weft_sleep(20 * SECOND)); /* time enough for a parent on a machine with much to do */
     if (received == 0)
         printf("child: never received a signal\n");
     return weft_shutdown(WEFT_FOREVER) < 0;
