@@ -43,9 +43,9 @@
  * returned, and it leaves without running what atexit has registered.
  *
  * Shared memory lies at the same address in all processes that are started after its first use, so
- * a pointer into it may be passed around, and a lock, condition, semaphore or event in it serves
- * all of them. A process that is killed while it holds such a lock is noticed: the next one gets
- * the lock with 1, "yours, look at the data".
+ * a pointer into it may be passed around, and a lock, rlock, condition, semaphore, event, barrier
+ * or once in it serves all of them. A process that is killed while it holds such a lock is noticed:
+ * the next one gets the lock with 1, "yours, look at the data".
  */
 #ifndef WEFT_MULTIPROCESSING_H
 #define WEFT_MULTIPROCESSING_H
