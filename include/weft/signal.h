@@ -281,12 +281,12 @@ typedef enum weft_sigmask {
 } weft_sigmask;
 
 /*
- * Changes which signals are blocked in the calling thread; in a task, in the thread that runs its
- * loop. `set` may be NULL: nothing is changed; *old (may be NULL) becomes what was blocked before.
- * A thread begins with the mask of who starts it. On the main thread the handlers of what this has
- * let come have run before it returns. Returns 0, or the code of a handler, as weft_signal_check.
- * Errors: -EINVAL (no such way), -ENOTSUP (in a task, where coroutines are threads of the system),
- * the handlers' own. Python: signal.pthread_sigmask
+ * Changes which signals are blocked in the calling thread; in a task or a pool's job, in the thread
+ * that carries it, and so for all that this carries. `set` may be NULL: nothing is changed; *old
+ * (may be NULL) becomes what was blocked before. A thread begins with the mask of who starts it. On
+ * the main thread the handlers of what this has let come have run before it returns. Returns 0, or
+ * the code of a handler, as weft_signal_check. Errors: -EINVAL (no such way), -ENOTSUP (in a task,
+ * where coroutines are threads of the system), the handlers' own. Python: signal.pthread_sigmask
  */
 WEFT_API int weft_signal_pthread_sigmask(weft_sigmask how, const weft_sigset *set,
                                          weft_sigset *old);

@@ -129,6 +129,7 @@ static int install(int signum, weft_signal_fn *handler, bool chained)
      * something else since may call on weft's. */
     bool none = entries[signum].handler == NULL && !is_ours(&before);
     if (!active && (none || is_foreign(&before))) {
+        (void)weft_signal_wait_for_notes(WEFT_INSTANT_NEVER);
         slot->found = before;
         atomic_store(&slot->spent, false);
     }

@@ -14,8 +14,8 @@
  * because they were given to the system with the C-level handler (handler.c).
  *
  * `inside` counts the handlers between their look at what is installed and their last use of
- * anything that the end of weft takes away. Both sides are seq_cst: who takes away first says so,
- * then waits for 0.
+ * anything that the end of weft takes away, or that a new weft_signal_set writes. Both sides are
+ * seq_cst: who takes away first says so, then waits for 0.
  */
 #include "signal/note.h"
 
@@ -62,7 +62,8 @@ static bool has_sender(const siginfo_t *info)
     if (info->si_code == SI_TKILL) /* pthread_kill, raise */
         return true;
 #endif
-    return info->si_code == SI_USER || info->si_code == SI_QUEUE || is_child(info);
+    return info->si_code == SI_USER || info->si_code == SI_QUEUE || info->si_code == SI_MESGQ ||
+           is_child(info);
 }
 
 static long band_of(const siginfo_t *info)
@@ -113,39 +114,52 @@ static void take_note(int signum, const siginfo_t *info)
     atomic_fetch_or(&noted[signum / WORD], UINT64_C(1) << (unsigned int)(signum % WORD));
 }
 
-static void call_found(weft_signal_slot *slot, int signum, siginfo_t *info, void *context)
+/* What is to be called of the host's. Copied while this is counted: afterwards another function may
+ * be found. */
+static bool find_chained(weft_signal_slot *slot, struct sigaction *found)
 {
-    const struct sigaction *found = &slot->found;
-    if (((unsigned int)found->sa_flags & (unsigned int)SA_RESETHAND) != 0 &&
-        atomic_exchange(&slot->spent, true))
-        return;
+    /* relaxed: written before this handler was installed, or by its own thread */
+    if (!atomic_load_explicit(&slot->chained, memory_order_relaxed))
+        return false;
+    *found = slot->found;
+    bool once = ((unsigned int)found->sa_flags & (unsigned int)SA_RESETHAND) != 0;
+    return !once || !atomic_exchange(&slot->spent, true);
+}
+
+static void call_found(const struct sigaction *found, int signum, siginfo_t *info, void *context)
+{
     if ((found->sa_flags & SA_SIGINFO) != 0)
         found->sa_sigaction(signum, info, context);
-    else if (found->sa_handler != SIG_DFL && found->sa_handler != SIG_IGN)
+    else
         found->sa_handler(signum);
+}
+
+static void note_and_post(int signum, const siginfo_t *info)
+{
+    take_note(signum, info);
+    write_wakeup(signum);
+    weft_interrupt_post();
+    weft_wait_end_pause();
 }
 
 void weft_signal_note(int signum, siginfo_t *info, void *context)
 {
     weft_signal_slot *slot = &weft_signal_slots[signum];
-    if (is_fault(signum, info)) {
-        (void)sigaction(signum, &slot->found, NULL);
-        return;
-    }
+    struct sigaction found;
+    bool chained = false;
     int saved = errno;
     atomic_fetch_add(&inside, 1);
-    if (atomic_load(&slot->active)) { /* else somebody's handler calls on what it once found */
-        take_note(signum, info);
-        write_wakeup(signum);
-        weft_interrupt_post();
-        weft_wait_end_pause();
+    if (is_fault(signum, info)) {
+        (void)sigaction(signum, &slot->found, NULL);
+    } else {
+        if (atomic_load(&slot->active)) /* else somebody's handler calls on what it once found */
+            note_and_post(signum, info);
+        chained = find_chained(slot, &found);
     }
-    /* relaxed: the same thread's, or written before the handler was installed */
-    bool chained = atomic_load_explicit(&slot->chained, memory_order_relaxed);
     atomic_fetch_sub(&inside, 1);
     errno = saved;
     if (chained)
-        call_found(slot, signum, info, context);
+        call_found(&found, signum, info, context);
 }
 
 /* ---- on the main thread -----------------------------------------------------------------------

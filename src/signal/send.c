@@ -15,16 +15,20 @@ int weft_signal_check(void)
     return weft_interrupt_check();
 }
 
+static bool is_blocked(int signum)
+{
+    sigset_t mask;
+    return pthread_sigmask(SIG_SETMASK, NULL, &mask) == 0 && sigismember(&mask, signum) > 0;
+}
+
 int weft_signal_raise(int signum)
 {
     int r = weft_signal_check_number(signum, "raise a signal");
     if (r < 0)
         return r;
-    sigset_t mask;
-    /* a coroutine that is a thread of the system's blocks all: there the process gets it */
-    bool blocked = pthread_sigmask(SIG_SETMASK, NULL, &mask) == 0 && sigismember(&mask, signum) > 0;
     weft_context *self = weft_context_current;
-    if (blocked && self != NULL && self->coroutine)
+    /* a coroutine that is a thread of the system's blocks all: there the process gets it */
+    if (self != NULL && self->coroutine && is_blocked(signum))
         r = kill(getpid(), signum) < 0 ? -errno : 0;
     else
         r = raise(signum) != 0 ? -errno : 0;
