@@ -11,7 +11,7 @@
  * its own, and the next are let in. One that was notified and finds itself cancelled releases.
  *
  * While the mark is set the word changes only under the bucket's lock: the compare-and-swaps of the
- * others fail when it appears.
+ * others fail when it appears. The mark is set as long as somebody is in the bucket.
  *
  * In shared memory it is refused: a reader that is killed leaves a number that no word tells whose
  * it was, and a writer would wait for it for ever.
@@ -48,50 +48,41 @@ static bool take(weft_rwlock *rwlock, uint32_t how)
     return false;
 }
 
-/* Bucket's lock held. `word` is the lock without what has just been given back: those at the front
- * are let in, and `let_in` has them. */
-static void let_in(weft_rwlock *rwlock, weft_bucket *bucket, uint32_t word, weft_list *in)
+/* Bucket's lock held. Gives back `given` of the word, and lets in those at the front, whom `in`
+ * gets. A compare-and-swap: who has been let in before may be on his way out again already, and
+ * where nobody waits any more that takes no lock. */
+static void let_in(weft_rwlock *rwlock, weft_bucket *bucket, uint32_t given, weft_list *in)
 {
-    weft_waiter *first;
-    word &= ~WAITERS;
-    while ((first = weft_bucket_find(bucket, rwlock, NULL)) != NULL && admits(&word, first->tag)) {
-        weft_list_remove(&first->link);
-        weft_list_append(in, &first->link);
-        first->tag |= LET_IN;
-    }
-    /* release: what was written under the lock is seen by those who have it next */
-    __atomic_store_n(&rwlock->state_, word | (first != NULL ? WAITERS : 0), __ATOMIC_RELEASE);
-}
-
-static uint32_t without(uint32_t word, uint32_t how)
-{
-    return how == WRITE ? word & ~WRITER : word - 1;
-}
-
-/* Notifies those who have been let in; enters with the bucket's lock, and leaves it. */
-static void notify(weft_rwlock *rwlock, weft_bucket *bucket, weft_list *in)
-{
-    enum { BATCH = 16 };
-    weft_wake wakes[BATCH];
-    bool rest;
+    uint32_t word = weft_word_load(&rwlock->state_);
+    uint32_t next;
+    size_t count;
+    weft_waiter *waiter;
     do {
-        size_t n = 0;
-        weft_link *link;
-        while (n < BATCH && (link = weft_list_pop(in)) != NULL) {
-            weft_waiter *waiter = WEFT_CONTAINER(link, weft_waiter, link);
-            uint32_t how = waiter->tag & WRITE; /* after the notification it is gone */
-            if (weft_wait_notify(waiter, &wakes[n]))
-                n++;
-            else
-                let_in(rwlock, bucket, without(weft_word_load(&rwlock->state_), how), in);
-        }
-        rest = !weft_list_empty(in);
-        weft_bucket_release(bucket);
-        for (size_t i = 0; i < n; i++)
-            weft_wake_deliver(wakes[i]);
-        if (rest)
-            weft_ilock_acquire(&bucket->lock);
-    } while (rest);
+        next = (word & ~WAITERS) - given;
+        count = 0;
+        waiter = weft_bucket_find(bucket, rwlock, NULL);
+        for (; waiter != NULL && admits(&next, waiter->tag); count++)
+            waiter = weft_bucket_find(bucket, rwlock, waiter);
+        next |= waiter != NULL ? WAITERS : 0;
+    } while (!weft_word_give(&rwlock->state_, &word, next));
+    for (; count > 0; count--) {
+        waiter = weft_bucket_find(bucket, rwlock, NULL);
+        weft_list_remove(&waiter->link);
+        weft_list_append(in, &waiter->link);
+        waiter->tag |= LET_IN;
+    }
+}
+
+/* What one who holds it has of the word. */
+static uint32_t share(uint32_t how)
+{
+    return how == WRITE ? WRITER : 1;
+}
+
+/* weft_value_undo_fn: one that was let in is not there any more. */
+static void go_out(void *value, weft_bucket *bucket, weft_waiter *waiter, weft_list *in)
+{
+    let_in(value, bucket, share(waiter->tag & WRITE), in);
 }
 
 /* After a wait that was not notified. One that is linked and let in stands in the list of somebody
@@ -100,13 +91,14 @@ static void leave(weft_rwlock *rwlock, weft_waiter *waiter)
 {
     weft_list in = {0};
     weft_bucket *bucket = weft_bucket_acquire(rwlock);
-    if (weft_link_linked(&waiter->link)) {
-        uint32_t word = weft_word_load(&rwlock->state_);
+    bool linked = weft_link_linked(&waiter->link);
+    if (linked)
         weft_list_remove(&waiter->link);
-        let_in(rwlock, bucket,
-               (waiter->tag & LET_IN) != 0 ? without(word, waiter->tag & WRITE) : word, &in);
-    }
-    notify(rwlock, bucket, &in);
+    if (linked && (waiter->tag & LET_IN) != 0)
+        go_out(rwlock, bucket, waiter, &in);
+    else if (linked) /* who stood behind it */
+        let_in(rwlock, bucket, 0, &in);
+    weft_value_notify(rwlock, bucket, &in, go_out);
 }
 
 static int release(weft_rwlock *rwlock, uint32_t how)
@@ -118,20 +110,13 @@ static int release(weft_rwlock *rwlock, uint32_t how)
                               how == WRITE ? "write" : "read");
         if ((word & WAITERS) != 0)
             break;
-        if (weft_word_give(&rwlock->state_, &word, without(word, how)))
+        if (weft_word_give(&rwlock->state_, &word, word - share(how)))
             return 0;
     }
     weft_list in = {0};
     weft_bucket *bucket = weft_bucket_acquire(rwlock);
-    /* the caller holds the lock, so the number is there; the mark may have gone */
-    word = weft_word_load(&rwlock->state_);
-    while ((word & WAITERS) == 0)
-        if (weft_word_give(&rwlock->state_, &word, without(word, how))) {
-            weft_bucket_release(bucket);
-            return 0;
-        }
-    let_in(rwlock, bucket, without(word, how), &in);
-    notify(rwlock, bucket, &in);
+    let_in(rwlock, bucket, share(how), &in);
+    weft_value_notify(rwlock, bucket, &in, go_out);
     return 0;
 }
 

@@ -60,11 +60,12 @@ static size_t collect(weft_semaphore *semaphore, weft_bucket *bucket, size_t cou
     return n;
 }
 
-/* Bucket's lock held. A permit that a waiter did not take any more: to the next one, or back. The
- * memory is there: that waiter has yet to come through the bucket's lock. */
-static void give_back(weft_semaphore *semaphore, weft_bucket *bucket, weft_list *waiters)
+/* weft_value_undo_fn: a permit that a waiter did not take any more. */
+static void give_back(void *value, weft_bucket *bucket, weft_waiter *waiter, weft_list *waiters)
 {
+    weft_semaphore *semaphore = value;
     weft_waiter *next = weft_bucket_find(bucket, semaphore, NULL);
+    (void)waiter;
     if (next == NULL) {
         __atomic_fetch_add(&semaphore->value, 1, __ATOMIC_RELEASE);
         return;
@@ -74,30 +75,6 @@ static void give_back(weft_semaphore *semaphore, weft_bucket *bucket, weft_list 
     next->tag = GIVEN;
     if (weft_bucket_find(bucket, semaphore, NULL) == NULL)
         __atomic_fetch_and(&semaphore->value, ~WAITERS, __ATOMIC_RELAXED);
-}
-
-/* Notifies those that have been collected; enters with the bucket's lock, and leaves it. */
-static void notify(weft_semaphore *semaphore, weft_bucket *bucket, weft_list *waiters)
-{
-    enum { BATCH = 16 };
-    weft_wake wakes[BATCH];
-    bool rest;
-    do {
-        size_t n = 0;
-        weft_link *link;
-        while (n < BATCH && (link = weft_list_pop(waiters)) != NULL) {
-            if (weft_wait_notify(WEFT_CONTAINER(link, weft_waiter, link), &wakes[n]))
-                n++;
-            else
-                give_back(semaphore, bucket, waiters);
-        }
-        rest = !weft_list_empty(waiters);
-        weft_bucket_release(bucket);
-        for (size_t i = 0; i < n; i++)
-            weft_wake_deliver(wakes[i]);
-        if (rest)
-            weft_ilock_acquire(&bucket->lock);
-    } while (rest);
 }
 
 /* Checks the new count; 0, or a failure without a message. */
@@ -124,7 +101,7 @@ static int release_queued(weft_semaphore *semaphore, size_t count, uint32_t boun
     while (
         !weft_word_give(&semaphore->value, &word, ((word & COUNT) + left) | (more ? WAITERS : 0)))
         continue;
-    notify(semaphore, bucket, &waiters);
+    weft_value_notify(semaphore, bucket, &waiters, give_back);
     return 0;
 }
 
@@ -137,11 +114,11 @@ static void leave(weft_semaphore *semaphore, weft_waiter *waiter)
     if (weft_link_linked(&waiter->link)) {
         weft_list_remove(&waiter->link);
         if (waiter->tag == GIVEN)
-            give_back(semaphore, bucket, &waiters);
+            give_back(semaphore, bucket, waiter, &waiters);
     }
     if (weft_bucket_find(bucket, semaphore, NULL) == NULL)
         __atomic_fetch_and(&semaphore->value, ~WAITERS, __ATOMIC_RELAXED);
-    notify(semaphore, bucket, &waiters);
+    weft_value_notify(semaphore, bucket, &waiters, give_back);
 }
 
 static int acquire_private(weft_semaphore *semaphore, weft_instant deadline)

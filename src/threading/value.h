@@ -60,4 +60,15 @@ static inline void weft_value_enlist(weft_bucket *bucket, weft_waiter *waiter)
     weft_bucket_release(bucket);
 }
 
+/* A waiter of the value, out of the bucket, cannot be notified any more: what it had been given
+ * goes to the next, who are appended to `waiters`, or back. Bucket's lock held; the value's memory
+ * is there, as that waiter has yet to come through the lock. */
+typedef void weft_value_undo_fn(void *value, weft_bucket *bucket, weft_waiter *waiter,
+                                weft_list *waiters);
+
+/* Notifies those who have been given something; the bucket's lock is held, and is left in between
+ * and at the end. */
+void weft_value_notify(void *value, weft_bucket *bucket, weft_list *waiters,
+                       weft_value_undo_fn *undo);
+
 #endif

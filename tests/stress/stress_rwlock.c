@@ -12,7 +12,7 @@
 
 #include "stress/stress.h"
 
-enum { VISITS = 5000 * STRESS_FACTOR, THREADS = 4, TASKS = 12 };
+enum { VISITS = 3000 * STRESS_FACTOR, THREADS = 18, TASKS = 6 };
 
 typedef struct library {
     weft_rwlock rwlock;
@@ -22,7 +22,7 @@ typedef struct library {
 
 static int enter_to_read(library *l, uint64_t *seed)
 {
-    int r = weft_rwlock_acquire_read(&l->rwlock, stress_timeout(seed));
+    int r = weft_rwlock_acquire_read(&l->rwlock, stress_random(seed) % 200 * 1e-6);
     if (r < 0)
         return r;
     atomic_fetch_add(&l->reading, 1);
@@ -43,8 +43,7 @@ static int enter_to_write(library *l, uint64_t *seed)
     if (atomic_fetch_add(&l->writing, 1) != 0 || atomic_load(&l->reading) != 0)
         return weft_error(WEFT_EUSER, "a writer is not alone");
     atomic_fetch_add(&l->written, 1);
-    if (stress_random(seed) % 8 == 0)
-        weft_sleep(0);
+    weft_sleep(100e-6); /* so that many readers come, and give up about when it leaves */
     atomic_fetch_sub(&l->writing, 1);
     return weft_rwlock_release_write(&l->rwlock);
 }
@@ -55,8 +54,8 @@ static int crowd_member(void *arg)
     library *l = m->crowd->shared;
     int r = 0;
     for (int i = 0; i < VISITS && (r == 0 || stress_expected(r)); i++)
-        r = stress_random(&m->seed) % 4 == 0 ? enter_to_write(l, &m->seed)
-                                             : enter_to_read(l, &m->seed);
+        r = stress_random(&m->seed) % 16 == 0 ? enter_to_write(l, &m->seed)
+                                              : enter_to_read(l, &m->seed);
     return stress_expected(r) ? 0 : r;
 }
 
