@@ -9,7 +9,8 @@ enum { BLOCK = 65536 };
 /* Room for a block and a NUL. */
 static int make_room(lines *all)
 {
-    memmove(all->data, all->data + all->start, all->end - all->start);
+    if (all->start > 0)
+        memmove(all->data, all->data + all->start, all->end - all->start);
     all->end -= all->start;
     all->start = 0;
     if (all->room - all->end > BLOCK)
