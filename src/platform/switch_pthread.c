@@ -64,10 +64,14 @@ void weft_switch_impl_to(weft_switch_impl *from, weft_switch_impl *to)
     (void)await_turn(from);
 }
 
+/* The stack whose pthread this is; NULL: a thread's own. */
+static _Thread_local const weft_switch_impl *here;
+
 static void *run_stack(void *arg)
 {
     weft_switch_impl *self = arg;
     int ignored;
+    here = self;
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &ignored);
     while (await_turn(self))
         give_turn(&self->entry(self->arg)->impl);
@@ -107,9 +111,11 @@ static int make_thread(weft_switch_impl *self, size_t size)
         return r;
     r = set_sizes(&attr, size);
     if (r == 0) {
-        block_signals(&self->mask);
+        sigset_t before;
+        block_signals(&before);
+        self->mask = here != NULL ? here->mask : before;
         r = -pthread_create(&self->thread, &attr, run_stack, self);
-        pthread_sigmask(SIG_SETMASK, &self->mask, NULL);
+        pthread_sigmask(SIG_SETMASK, &before, NULL);
     }
     pthread_attr_destroy(&attr);
     return r == 0 || r == -EAGAIN ? r : -ENOMEM;

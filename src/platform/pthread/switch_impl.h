@@ -22,7 +22,7 @@ typedef struct weft_switch_impl {
     struct weft_switch *(*entry)(void *arg);
     void *arg;
     pthread_t thread;
-    sigset_t mask; /* of the thread that made that one, in which nearly all is blocked */
+    sigset_t mask; /* of the thread whose stacks they are; in that one nearly all is blocked */
 } weft_switch_impl;
 
 void weft_switch_impl_to(weft_switch_impl *from, weft_switch_impl *to);

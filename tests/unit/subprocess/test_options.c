@@ -413,11 +413,23 @@ static int blocks_nothing(void *arg)
     return 0;
 }
 
+/* A task that a task has started. */
+static int in_an_inner_task(void *recorder)
+{
+    weft_task *task;
+    int r = weft_task_start(&task, blocks_nothing, WEFT_POINTER(recorder), NULL);
+    if (r == 0)
+        r = weft_result(task, WEFT_NONE, WEFT_FOREVER);
+    weft_release(task);
+    return r;
+}
+
 static void wherever_it_is_started_it_blocks_no_signal(void **state)
 {
     (void)state;
     struct recorder recorder = {0};
     in_each_place(blocks_nothing, &recorder);
+    assert_int_equal(in_a_task(in_an_inner_task, &recorder), 0);
     recorder_assert(&recorder);
 }
 
