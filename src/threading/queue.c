@@ -53,42 +53,46 @@ static int enter_slowly(weft_queue *queue, double timeout, weft_instant *deadlin
  */
 
 /* Enters with the lock, and leaves it. */
-__attribute__((noinline)) static int put_slowly(weft_queue *queue, const weft_item *put,
-                                                double timeout)
+__attribute__((noinline)) static int put_slowly(weft_queue *queue, const void *data, size_t size,
+                                                void *block, double timeout)
 {
+    const weft_item put = {.data = (void *)(uintptr_t)data, .size = size, .block = block};
     weft_instant deadline;
     int r = enter_slowly(queue, timeout, &deadline);
-    return r < 0 ? r : weft_queue_put_waiting(queue, put, deadline);
+    return r < 0 ? r : weft_queue_put_waiting(queue, &put, deadline);
 }
 
-__attribute__((noinline)) static int put_block(weft_queue *queue, weft_item *put, double timeout)
+__attribute__((noinline)) static int put_block(weft_queue *queue, const void *data, size_t size,
+                                               double timeout)
 {
-    put->block = weft_memdup(put->data, put->size);
-    if (put->block == NULL)
-        return weft_error(-ENOMEM, "put: no memory for %zu bytes", put->size);
+    void *block = weft_memdup(data, size);
+    if (block == NULL)
+        return weft_error(-ENOMEM, "put: no memory for %zu bytes", size);
     weft_ilock_acquire(&queue->lock);
-    int r = put_slowly(queue, put, timeout);
+    int r = put_slowly(queue, data, size, block, timeout);
     if (r < 0)
-        weft_dealloc(put->block);
+        weft_dealloc(block);
     return r;
 }
 
-static inline int put_item(weft_queue *queue, weft_item *put, double timeout)
+/* The item of the short way is in registers: nobody is given its address. */
+static inline int put_item(weft_queue *queue, const void *data, size_t size, double timeout)
 {
-    if (put->size > queue->room)
-        return put_block(queue, put, timeout);
+    if (size > queue->room)
+        return put_block(queue, data, size, timeout);
     weft_ilock_acquire(&queue->lock);
     if (weft_queue_put_ready(queue) && timeout == timeout) {
-        weft_queue_store(queue, put);
+        const weft_item put = {.data = (void *)(uintptr_t)data, .size = size};
+        weft_queue_store(queue, &put);
         weft_queue_leave_with_item(queue);
         return 0;
     }
-    return put_slowly(queue, put, timeout);
+    return put_slowly(queue, data, size, NULL, timeout);
 }
 
-int weft_queue_put_item(weft_queue *queue, weft_item *put, double timeout)
+int weft_queue_put_item(weft_queue *queue, const void *data, size_t size, double timeout)
 {
-    return put_item(queue, put, timeout);
+    return put_item(queue, data, size, timeout);
 }
 
 int weft_queue_check_item(const weft_queue *queue, const void *data, size_t size)
@@ -119,45 +123,44 @@ int weft_queue_put(weft_queue *queue, const void *data, size_t size, double time
 {
     if (!weft_queue_is_own(queue))
         return put_shared(queue, data, size, timeout);
-    weft_item put = {.data = (void *)(uintptr_t)data, .size = size};
     if (size != queue->item_size || data == NULL) {
         int r = weft_queue_check_item(queue, data, size);
         if (r < 0)
             return r;
     }
-    return put_item(queue, &put, timeout);
+    return put_item(queue, data, size, timeout);
 }
 
 /* ---- Get --------------------------------------------------------------------------------------
  */
 
 /* Enters with the lock, and leaves it. */
-__attribute__((noinline)) static int get_slowly(weft_queue *queue, weft_item *got, double timeout)
+static int get_slowly(weft_queue *queue, weft_item *got, double timeout)
 {
     weft_instant deadline;
     int r = enter_slowly(queue, timeout, &deadline);
     return r < 0 ? r : weft_queue_get_waiting(queue, got, deadline);
 }
 
-static inline int get_item(weft_queue *queue, weft_item *got, double timeout)
+static inline bool may_take(const weft_queue *queue, double timeout)
 {
-    weft_ilock_acquire(&queue->lock);
-    if (weft_queue_free_items(queue) > 0 && timeout == timeout) {
-        int r = weft_queue_take(queue, got);
-        if (r == 0)
-            weft_queue_leave_with_room(queue);
-        else
-            weft_ilock_release(&queue->lock);
-        return r;
-    }
-    return get_slowly(queue, got, timeout);
+    return weft_queue_free_items(queue) > 0 && timeout == timeout;
 }
 
-/* Into given room: the size, and what a block holds is copied. */
-static inline int get_into(weft_queue *queue, weft_item *got, double timeout)
+/* Enters with the lock, and leaves it. There is an item. */
+static inline int take_and_leave(weft_queue *queue, weft_item *got)
 {
-    size_t room = got->size;
-    int r = get_item(queue, got, timeout);
+    int r = weft_queue_take(queue, got);
+    if (r == 0)
+        weft_queue_leave_with_room(queue);
+    else
+        weft_ilock_release(&queue->lock);
+    return r;
+}
+
+/* What a get returns that has been given room; what is in a block is copied. */
+static inline int given(int r, const weft_item *got, size_t room)
+{
     if (r == -EMSGSIZE)
         return weft_error(r, "get: the item has %zu bytes, there is room for %zu", got->size, room);
     if (r < 0)
@@ -169,9 +172,27 @@ static inline int get_into(weft_queue *queue, weft_item *got, double timeout)
     return (int)got->size;
 }
 
-int weft_queue_get_item(weft_queue *queue, weft_item *got, double timeout)
+/* Enters with the lock, and leaves it. */
+__attribute__((noinline)) static int get_into_slowly(weft_queue *queue, void *data, size_t room,
+                                                     size_t least, double timeout)
 {
-    return get_into(queue, got, timeout);
+    weft_item got = {.data = data, .size = room, .least = least};
+    return given(get_slowly(queue, &got, timeout), &got, room);
+}
+
+/* The item of the short way is in registers, as in put_item. */
+static inline int get_into(weft_queue *queue, void *data, size_t room, size_t least, double timeout)
+{
+    weft_ilock_acquire(&queue->lock);
+    if (!may_take(queue, timeout))
+        return get_into_slowly(queue, data, room, least, timeout);
+    weft_item got = {.data = data, .size = room, .least = least};
+    return given(take_and_leave(queue, &got), &got, room);
+}
+
+int weft_queue_get_item(weft_queue *queue, void *data, size_t room, size_t least, double timeout)
+{
+    return get_into(queue, data, room, least, timeout);
 }
 
 static int get_shared(weft_queue *queue, void *data, size_t room, double timeout)
@@ -189,8 +210,7 @@ int weft_queue_get(weft_queue *queue, void *data, size_t room, double timeout)
         return get_shared(queue, data, room, timeout);
     if (data == NULL && room > 0)
         return weft_error(-EINVAL, "get: %zu bytes of room at NULL", room);
-    weft_item got = {.data = data, .size = room};
-    return get_into(queue, &got, timeout);
+    return get_into(queue, data, room, 0, timeout);
 }
 
 static int get_bytes_shared(weft_queue *queue, weft_bytes *bytes, double timeout)
@@ -212,7 +232,9 @@ int weft_queue_get_bytes(weft_queue *queue, weft_bytes *bytes, double timeout)
     weft_item got = {.data = weft_alloc(queue->order.ring.room + 1), .size = INT_MAX};
     if (got.data == NULL)
         return weft_error(-ENOMEM, "get: no memory");
-    int r = get_item(queue, &got, timeout);
+    weft_ilock_acquire(&queue->lock);
+    int r =
+        may_take(queue, timeout) ? take_and_leave(queue, &got) : get_slowly(queue, &got, timeout);
     if (r < 0 || got.block != NULL || got.size == 0) {
         weft_dealloc(got.data);
         got.data = got.block;

@@ -40,8 +40,7 @@ static size_t put_some(weft_queue *queue, const void *items, size_t item_size, s
 
 static int put_one(weft_queue *queue, const void *data, size_t size, double timeout)
 {
-    weft_item put = {.data = (void *)(uintptr_t)data, .size = size};
-    return weft_queue_is_own(queue) ? weft_queue_put_item(queue, &put, timeout)
+    return weft_queue_is_own(queue) ? weft_queue_put_item(queue, data, size, timeout)
                                     : weft_queue_put(queue, data, size, timeout);
 }
 
@@ -112,8 +111,7 @@ static int get_own(weft_queue *queue, void *items, size_t item_size, size_t room
     size_t done = get_what_is_there(queue, items, item_size, room);
     if (done > 0)
         return (int)done;
-    weft_item first = {.data = items, .size = item_size, .least = item_size};
-    int r = weft_queue_get_item(queue, &first, timeout);
+    int r = weft_queue_get_item(queue, items, item_size, item_size, timeout);
     if (r <= 0 || room == 1)
         return r < 0 ? r : r > 0;
     return 1 + (int)get_what_is_there(queue, item_at(items, item_size, 1), item_size, room - 1);

@@ -164,8 +164,8 @@ int weft_queue_get_waiting(weft_queue *queue, weft_item *got, weft_instant deadl
  */
 
 /* The calls on one item, their arguments checked; put makes the block of a large one. */
-int weft_queue_put_item(weft_queue *queue, weft_item *put, double timeout);
-int weft_queue_get_item(weft_queue *queue, weft_item *got, double timeout);
+int weft_queue_put_item(weft_queue *queue, const void *data, size_t size, double timeout);
+int weft_queue_get_item(weft_queue *queue, void *data, size_t room, size_t least, double timeout);
 
 /* Whether the queue takes such an item. Errors: -EMSGSIZE, -EINVAL. */
 int weft_queue_check_item(const weft_queue *queue, const void *data, size_t size);
