@@ -32,7 +32,7 @@ static weft_lock *lock_of(weft_condition *condition)
 static int check_held(weft_condition *condition, const char *what)
 {
     if (condition->rlock != NULL ? weft_rlock_is_own(condition->rlock)
-                                 : weft_lock_locked(lock_of(condition)))
+                                 : weft_lock_held(lock_of(condition)))
         return 0;
     return weft_error(-EPERM, "%s of a condition whose lock %s", what,
                       condition->rlock != NULL ? "the caller does not have" : "nobody holds");
@@ -55,14 +55,19 @@ static int take_lock_back(weft_condition *condition, uint32_t levels)
 
 int weft_condition_acquire(weft_condition *condition, double timeout)
 {
-    return condition->rlock != NULL ? weft_rlock_acquire(condition->rlock, timeout)
-                                    : weft_lock_acquire(lock_of(condition), timeout);
+    if (condition->rlock != NULL)
+        return weft_rlock_acquire(condition->rlock, timeout);
+    weft_lock *lock = lock_of(condition);
+    bool taken = timeout == timeout && weft_lock_take(lock);
+    return taken ? 0 : weft_lock_acquire(lock, timeout);
 }
 
 int weft_condition_release(weft_condition *condition)
 {
-    return condition->rlock != NULL ? weft_rlock_release(condition->rlock)
-                                    : weft_lock_release(lock_of(condition));
+    if (condition->rlock != NULL)
+        return weft_rlock_release(condition->rlock);
+    weft_lock *lock = lock_of(condition);
+    return weft_lock_give(lock) ? 0 : weft_lock_release(lock);
 }
 
 bool weft_condition_locked(const weft_condition *condition)

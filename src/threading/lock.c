@@ -328,5 +328,5 @@ int weft_lock_release(weft_lock *lock)
 
 bool weft_lock_locked(const weft_lock *lock)
 {
-    return (weft_word_load(&lock->state_) & HOLDER) != 0;
+    return weft_lock_held(lock);
 }

@@ -38,6 +38,11 @@ static inline bool weft_lock_give(weft_lock *lock)
            weft_word_give(&lock->state_, &word, word & ~WEFT_LOCK_HOLDER);
 }
 
+static inline bool weft_lock_held(const weft_lock *lock)
+{
+    return (weft_word_load(&lock->state_) & WEFT_LOCK_HOLDER) != 0;
+}
+
 /* As weft_lock_acquire without limit, scopes and cancel: it cannot fail. 0 or 1. For a context that
  * has waited before. */
 int weft_lock_acquire_firmly(weft_lock *lock);
