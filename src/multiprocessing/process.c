@@ -15,6 +15,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <weft/signal.h>
+
 #include "core/clock.h"
 #include "core/context.h"
 #include "core/fork.h"
@@ -38,48 +40,15 @@ static weft_process *process_of(weft_handle *handle)
     return (weft_process *)(void *)handle;
 }
 
-static const char *signal_name(int signum)
-{
-    switch (signum) {
-    case SIGHUP:
-        return "SIGHUP";
-    case SIGINT:
-        return "SIGINT";
-    case SIGQUIT:
-        return "SIGQUIT";
-    case SIGILL:
-        return "SIGILL";
-    case SIGABRT:
-        return "SIGABRT";
-    case SIGBUS:
-        return "SIGBUS";
-    case SIGFPE:
-        return "SIGFPE";
-    case SIGKILL:
-        return "SIGKILL";
-    case SIGSEGV:
-        return "SIGSEGV";
-    case SIGPIPE:
-        return "SIGPIPE";
-    case SIGALRM:
-        return "SIGALRM";
-    case SIGTERM:
-        return "SIGTERM";
-    case SIGXCPU:
-        return "SIGXCPU";
-    default:
-        return NULL;
-    }
-}
-
 void weft_process_end_text(int exitcode, char *buffer, size_t size)
 {
+    const char *name = exitcode < 0 ? weft_signal_name(-exitcode) : NULL;
     if (exitcode == WEFT_ESTATUS_LOST)
         snprintf(buffer, size, "ended, nobody knows how");
     else if (exitcode >= 0)
         snprintf(buffer, size, "exited with status %d", exitcode);
-    else if (signal_name(-exitcode) != NULL)
-        snprintf(buffer, size, "was killed by %s", signal_name(-exitcode));
+    else if (name != NULL)
+        snprintf(buffer, size, "was killed by %s", name);
     else
         snprintf(buffer, size, "was killed by signal %d", -exitcode);
 }

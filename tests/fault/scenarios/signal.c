@@ -123,6 +123,30 @@ static int take_signals(void)
     return scenario_first(r, weft_signal_pthread_sigmask(WEFT_SIG_SETMASK, &old, NULL));
 }
 
+static int use_the_wakeup_descriptor(void)
+{
+    unsigned char byte = 0;
+    int ends[2], old = 7;
+    if (pipe(ends) < 0)
+        return weft_error(-errno, "pipe");
+    fcntl(ends[0], F_SETFL, O_NONBLOCK);
+    fcntl(ends[1], F_SETFL, O_NONBLOCK);
+    int r = weft_signal_set_wakeup_fd(ends[1], &old, NULL);
+    if (r < 0)
+        r = scenario_expect(r, old == 7, "an out value");
+    if (r >= 0)
+        r = weft_signal_set(SIGURG, weft_signal_interrupt, NULL);
+    if (r >= 0)
+        r = weft_signal_raise(SIGURG);
+    if (r == WEFT_EINTERRUPTED) /* the byte may be lost, when writing fails; it is never another */
+        r = scenario_expect(0, read(ends[0], &byte, 1) < 1 || byte == SIGURG, "the byte");
+    r = scenario_first(r, weft_signal_restore(SIGURG));
+    int none = weft_signal_set_wakeup_fd(-1, NULL, NULL);
+    close(ends[0]);
+    close(ends[1]);
+    return scenario_first(r, none);
+}
+
 static int look_for_a_thread(void)
 {
     weft_thread *self = weft_thread_current();
@@ -161,6 +185,7 @@ const scenario scenarios_signal[] = {
     SCENARIO(pause_in_time, 0),
     SCENARIO(set_timers, 0),
     SCENARIO(take_signals, 0),
+    SCENARIO(use_the_wakeup_descriptor, SCENARIO_THREAD_ONLY),
     SCENARIO(look_for_a_thread, 0),
     SCENARIO(chained_and_with_a_descriptor, 0),
     {NULL, NULL, 0},
