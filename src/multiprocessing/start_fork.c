@@ -145,7 +145,10 @@ _Noreturn void weft_process_leave(int code)
 
 static void standard_input_from_nowhere(void)
 {
-    int fd = open("/dev/null", O_RDONLY);
+    int fd;
+    do
+        fd = open("/dev/null", O_RDONLY);
+    while (fd < 0 && errno == EINTR);
     if (fd > 0) {
         (void)dup2(fd, 0);
         (void)close(fd);

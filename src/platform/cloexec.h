@@ -44,6 +44,10 @@ ssize_t weft_cloexec_recvmsg(int fd, struct msghdr *message, int flags);
  * posix_openpt(3). */
 int weft_cloexec_openpt(void);
 
+/* As open(2), close-on-exec, and not to be interrupted; creates nothing. Errors: those of open(2).
+ */
+int weft_cloexec_open(const char *path, int flags);
+
 /* A copy of fd with the lowest free number >= lowest. Errors: -EBADF, -EMFILE, -EINVAL. */
 int weft_cloexec_dup(int fd, int lowest);
 

@@ -1,10 +1,19 @@
 /* SPDX-License-Identifier: MIT */
-/* What POSIX gives both implementations of cloexec: F_DUPFD_CLOEXEC needs no lock. */
+/* What POSIX gives both implementations of cloexec: O_CLOEXEC and F_DUPFD_CLOEXEC need no lock. */
 #include "platform/cloexec.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <unistd.h>
+
+int weft_cloexec_open(const char *path, int flags)
+{
+    int fd;
+    do
+        fd = open(path, flags | O_CLOEXEC);
+    while (fd < 0 && errno == EINTR);
+    return fd < 0 ? -errno : fd;
+}
 
 int weft_cloexec_dup(int fd, int lowest)
 {

@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "platform/cloexec.h"
+
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 static int copy_name(int master, char *path)
@@ -36,8 +38,7 @@ int weft_pty_open_slave(int master, char path[WEFT_PTY_PATH])
     int r = copy_name(master, path);
     if (r < 0)
         return r;
-    int fd = open(path, O_RDWR | O_NOCTTY | O_CLOEXEC);
-    return fd < 0 ? -errno : fd;
+    return weft_cloexec_open(path, O_RDWR | O_NOCTTY);
 }
 
 int weft_pty_set_size(int master, unsigned short rows, unsigned short columns)

@@ -14,6 +14,8 @@
 #include <stdlib.h>
 #include <sys/ioctl.h>
 
+#include "platform/cloexec.h"
+
 int weft_pty_open_slave(int master, char path[WEFT_PTY_PATH])
 {
     const int flags = O_RDWR | O_NOCTTY | O_CLOEXEC;
@@ -25,7 +27,7 @@ int weft_pty_open_slave(int master, char path[WEFT_PTY_PATH])
         path[0] = '\0';
     int fd = ioctl(master, TIOCGPTPEER, flags);
     if (fd < 0 && r == 0)
-        fd = open(path, flags);
+        return weft_cloexec_open(path, flags);
     return fd < 0 ? -errno : fd;
 }
 

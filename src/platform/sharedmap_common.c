@@ -24,6 +24,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "platform/cloexec.h"
+
 typedef struct window {
     uintptr_t from, to;
 } window;
@@ -102,9 +104,9 @@ int weft_sharedmap_urandom(void *buffer, size_t size)
     unsigned char *to = buffer;
     int r = 0;
 
-    int fd = open("/dev/urandom", O_RDONLY | O_CLOEXEC);
+    int fd = weft_cloexec_open("/dev/urandom", O_RDONLY);
     if (fd < 0)
-        return errno == EMFILE || errno == ENFILE ? -EMFILE : -EIO;
+        return fd == -EMFILE || fd == -ENFILE ? -EMFILE : -EIO;
     while (size > 0 && r == 0) {
         ssize_t n = read(fd, to, size);
         if (n > 0) {
@@ -195,7 +197,7 @@ int weft_sharedmap_describe(uintptr_t address, size_t size, char *buffer, size_t
     finding find = {
         .from = address, .to = address + size, .buffer = buffer, .room = room, .result = -1};
 
-    int fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
+    int fd = weft_cloexec_open("/proc/self/maps", O_RDONLY);
     if (fd < 0)
         return snprintf(buffer, room, "unknown");
     describe_file(&find, fd);

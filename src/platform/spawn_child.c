@@ -67,7 +67,10 @@ WEFT_SPAWN_RAW static int inherit(int target)
     if (flags >= 0)
         (void)close(target); /* some other descriptor of the parent landed here */
 
-    int fd = open("/dev/null", O_RDWR);
+    int fd;
+    do
+        fd = open("/dev/null", O_RDWR);
+    while (fd < 0 && errno == EINTR);
     if (fd < 0)
         return errno;
     if (fd == target)

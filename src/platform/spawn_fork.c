@@ -119,7 +119,10 @@ int weft_spawn_child_identity(const weft_spawn_plan *plan)
 int weft_spawn_child_terminal(int fd, const char *path)
 {
     (void)fd;
-    int opened = open(path, O_RDWR);
+    int opened;
+    do
+        opened = open(path, O_RDWR);
+    while (opened < 0 && errno == EINTR);
     if (opened < 0)
         return errno;
     (void)close(opened);

@@ -41,6 +41,7 @@
 #include <unistd.h>
 
 #include "core/memory.h"
+#include "platform/cloexec.h"
 
 #if defined(__SANITIZE_ADDRESS__)
 #define WEFT_STACK_ASAN 1
@@ -145,7 +146,7 @@ static void describe(weft_stack *stack, char *base, size_t order, bool guarded)
 static long read_map_limit(void)
 {
     long maps = MAPS_USUAL;
-    int fd = open("/proc/sys/vm/max_map_count", O_RDONLY | O_CLOEXEC);
+    int fd = weft_cloexec_open("/proc/sys/vm/max_map_count", O_RDONLY);
     if (fd >= 0) {
         char text[32];
         ssize_t n;

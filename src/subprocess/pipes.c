@@ -42,12 +42,9 @@ static int open_pipe(weft_stdio *stdio, int i, size_t size, const char *who)
 
 static int open_null(weft_stdio *stdio, int i)
 {
-    int fd;
-    do
-        fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-    while (fd < 0 && errno == EINTR);
+    int fd = weft_cloexec_open("/dev/null", O_RDWR);
     if (fd < 0)
-        return -errno;
+        return fd;
     stdio->child[i] = fd;
     stdio->owned[i] = true;
     return 0;

@@ -89,6 +89,12 @@ static inline int scenario_end(weft_executor *executor)
 /* Something that no handle is. */
 #define SCENARIO_JUNK ((void *)(uintptr_t)16)
 
+/* r; 0 where the system cannot do it at all. */
+static inline int scenario_where_there_is(int r)
+{
+    return r == -ENOTSUP ? 0 : r;
+}
+
 /* The first failure of two. */
 static inline int scenario_first(int r, int next)
 {

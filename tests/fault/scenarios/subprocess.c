@@ -287,10 +287,8 @@ static int on_a_terminal(void)
                                                    .limits = &limit,
                                                    .limits_count = 1});
     if (r < 0)
-        return r;
-    r = weft_popen_set_terminal_size(popen, 25, 80);
-    if (r == -ENOTSUP)
-        r = 0;
+        return scenario_where_there_is(r);
+    r = scenario_where_there_is(weft_popen_set_terminal_size(popen, 25, 80));
     int talked = weft_popen_communicate(popen, WEFT_NONE, &completed, WEFT_FOREVER);
     /* EIO is how a terminal's other side says that it has gone: then nothing was said */
     if (talked >= 0 && completed.out.size > 0 && strncmp(completed.out.data, "b", 1) != 0)
@@ -316,7 +314,7 @@ static int as_somebody(void)
     if (r >= 0)
         r = weft_completed_check(&completed);
     weft_completed_clear(&completed);
-    return r;
+    return scenario_where_there_is(r);
 }
 
 const scenario scenarios_subprocess[] = {

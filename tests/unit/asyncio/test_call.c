@@ -94,10 +94,18 @@ static void a_cancelled_call_never_begins(void **state)
     recorder_assert(&test.recorder);
 }
 
+static weft_event noted;
+
 static int waits_in_call(void *arg)
 {
-    int r = weft_sleep(0.001);
+    int r = weft_event_wait(&noted, WEFT_FOREVER);
     return r < 0 ? r : note(arg);
+}
+
+static int note_and_tell(void *arg)
+{
+    weft_event_set(&noted);
+    return note(arg);
 }
 
 static int calls_that_wait(void *arg)
@@ -105,7 +113,7 @@ static int calls_that_wait(void *arg)
     diary *test = arg;
     weft_call *call;
     weft_loop_call_soon(weft_loop_current(), &call, waits_in_call, LETTER('w'));
-    weft_loop_call_soon(weft_loop_current(), NULL, note, LETTER('n'));
+    weft_loop_call_soon(weft_loop_current(), NULL, note_and_tell, LETTER('n'));
     RECORD_INT(&test->recorder, weft_result(call, WEFT_NONE, WEFT_FOREVER), 0);
     weft_release(call);
     return 0;
@@ -115,6 +123,7 @@ static void a_call_may_wait(void **state)
 {
     (void)state;
     diary test = {0};
+    weft_event_clear(&noted);
     assert_int_equal(run_diary(calls_that_wait, &test), 0);
     assert_string_equal(test.order, "nw");
     recorder_assert(&test.recorder);
