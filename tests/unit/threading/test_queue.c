@@ -228,6 +228,44 @@ static void join_waits_until_all_is_done(void **state)
     weft_release(queue);
 }
 
+static int use_of_the_parent(struct recorder *recorder, void *arg)
+{
+    weft_queue *queue = arg;
+    weft_bytes bytes;
+    int n = 0;
+    RECORD_INT(recorder, weft_queue_put(queue, WEFT_ARG(n), WEFT_NOWAIT), WEFT_EFORKED);
+    RECORD_INT(recorder, weft_queue_get(queue, WEFT_OUT(n), WEFT_NOWAIT), WEFT_EFORKED);
+    RECORD_INT(recorder, weft_queue_get_bytes(queue, &bytes, WEFT_NOWAIT), WEFT_EFORKED);
+    RECORD_INT(recorder, weft_queue_put_many(queue, &n, sizeof(n), 1, WEFT_NOWAIT), WEFT_EFORKED);
+    RECORD_INT(recorder, weft_queue_get_many(queue, &n, sizeof(n), 1, WEFT_NOWAIT), WEFT_EFORKED);
+    RECORD_INT(recorder, weft_queue_qsize(queue), WEFT_EFORKED);
+    RECORD_INT(recorder, weft_queue_maxsize(queue), WEFT_EFORKED);
+    RECORD_INT(recorder, weft_queue_unfinished(queue), WEFT_EFORKED);
+    RECORD_INT(recorder, weft_queue_task_done(queue), WEFT_EFORKED);
+    RECORD_INT(recorder, weft_queue_join(queue, WEFT_NOWAIT), WEFT_EFORKED);
+    RECORD_INT(recorder, weft_queue_shutdown(queue, WEFT_SHUTDOWN_DRAIN), WEFT_EFORKED);
+    RECORD(recorder, weft_queue_empty(queue));
+    RECORD(recorder, !weft_queue_full(queue));
+    RECORD(recorder, !weft_queue_is_shutdown(queue));
+    weft_release(queue);
+    return 0;
+}
+
+static void a_forked_child_has_no_part_in_it(void **state)
+{
+    (void)state;
+    weft_queue *queue = new_queue(1, sizeof(int));
+    struct recorder recorder = {0};
+    struct child child;
+    int n = 3;
+    assert_int_equal(weft_queue_put(queue, WEFT_ARG(n), WEFT_NOWAIT), 0);
+    assert_int_equal(child_start(&child, use_of_the_parent, queue), 0);
+    assert_int_equal(child_join(&child, &recorder), 0);
+    recorder_assert(&recorder);
+    assert_int_equal(weft_queue_get(queue, WEFT_OUT(n), WEFT_NOWAIT), sizeof(n));
+    weft_release(queue);
+}
+
 static int shut_down(void **state)
 {
     (void)state;
@@ -247,6 +285,7 @@ int main(void)
         weft_test(misuse_is_refused),
         weft_test(it_tells_of_itself),
         weft_test(join_waits_until_all_is_done),
+        weft_test(a_forked_child_has_no_part_in_it),
     };
     return cmocka_run_group_tests(tests, NULL, shut_down);
 }
