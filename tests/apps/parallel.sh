@@ -148,8 +148,9 @@ statuses_are_those_of_xargs)
         is "what has run" "$("$program" -j 1 sh -c "$job" _ ::: 1 2 3)" 1
     done
     job='[ $1 = 2 ] && exit 255; until [ -e "$work/go" ]; do sleep 0.01; done; echo $1'
-    begin -j 2 sh -c "$job" _ ::: 1 2 3 4
-    sleep 0.3 && : > "$work/go"
+    begin -j 2 --joblog "$work/log" sh -c "$job" _ ::: 1 2 3 4
+    until grep -q ' 2$' "$work/log" 2> /dev/null; do sleep 0.02; done
+    : > "$work/go"
     ends 124
     is "what has run" "$(cat "$work/out")" 1
     ;;
