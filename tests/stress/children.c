@@ -32,9 +32,11 @@ enum { TIMES = 20 };
 #else
 enum { TIMES = 1 };
 #endif
-#if defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define SLOW 1 /* a start is a fork there, of a large process */
+#if defined(__SANITIZE_ADDRESS__) /* so is each child, and slow to start */
+#define SLOW 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer) || __has_feature(address_sanitizer)
+#define SLOW 1
 #endif
 #endif
 #if defined(SLOW) || defined(WEFT_PLATFORM_POSIX)
