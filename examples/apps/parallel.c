@@ -414,7 +414,7 @@ static int prepare(parallel *p, const char *joblog)
 
 int main(int argc, char **argv)
 {
-    parallel p = {.workers = sysconf(_SC_NPROCESSORS_ONLN), .begun = weft_time()};
+    parallel p = {.workers = weft_cpu_count(), .begun = weft_time()};
     const char *joblog = NULL;
     const option options[] = {
         {"-j", .count = &p.workers},          {"-k", .flag = &p.keep_order},

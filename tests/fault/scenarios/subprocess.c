@@ -229,13 +229,15 @@ static int output_of_a_shell(void)
     return r;
 }
 
+/* So many pipes that to wait for them needs memory. */
 static int pipeline(void)
 {
     const char *const cat[] = {"cat", NULL}, *const tr[] = {"tr", "a-z", "A-Z", NULL};
-    const weft_pipeline_command commands[] = {{.argv = cat}, {.argv = tr}};
+    const weft_pipeline_command commands[] = {{.argv = cat}, {.argv = cat}, {.argv = cat},
+                                              {.argv = cat}, {.argv = cat}, {.argv = tr}};
     weft_pipeline done;
     int r = weft_pipeline_run(
-        &done, commands, 2,
+        &done, commands, 6,
         &(weft_pipeline_options){
             .input = "abc", .input_size = 3, .capture_output = true, .check = true});
     r = scenario_expect(r, done.out.size == 3 && memcmp(done.out.data, "ABC", 3) == 0,
