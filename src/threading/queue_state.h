@@ -33,6 +33,7 @@ struct weft_queue {
     uint32_t closed;
     weft_order order;
     size_t unfinished;
+    uint32_t parks_at_once; /* how many waits are to give no processor away */
     weft_line getters, putters;
     weft_list observers, joiners;
 };

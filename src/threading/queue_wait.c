@@ -6,7 +6,9 @@
  * A thread does not park at once. If there is a processor for the others it looks at the queue for
  * a moment; then it gives its own away: where threads outnumber processors, the one that fills or
  * empties the queue is likely to be waiting for it, and will work through all of it before this one
- * is back. Both spare a system call on either side, and twice the switches.
+ * is back. Both spare a system call on either side, and twice the switches. If it was away for long
+ * it was strangers who had the processor, and the queue's next waits park after the look: who
+ * sleeps is woken ahead of those who only compute, who gives way comes behind them.
  */
 #include <sched.h>
 
@@ -17,8 +19,10 @@
 #include "threading/queue_state.h"
 
 enum {
-    SPINS = 20, /* looks at the count before parking, with a pause between: some 500 ns */
-    YIELDS = 2, /* after them */
+    SPINS = 20,        /* looks at the count before parking, with a pause between: some 500 ns */
+    YIELDS = 2,        /* after them */
+    LONG = 100 * 1000, /* ns: more than the queue's own threads need for what it holds */
+    PARKS = 100,       /* waits that do not give way after one that took long */
 };
 
 /* ---- Waking -----------------------------------------------------------------------------------
@@ -68,30 +72,44 @@ void weft_queue_serve(weft_queue *queue)
 /* ---- Waiting ----------------------------------------------------------------------------------
  */
 
-/*
- * Leaves the lock, lets the others run for a moment, and enters with it again. false: no (more) of
- * that. First it looks whether the count changes; then it gives its processor to who may be waiting
- * for it, to fill or to empty the queue.
- */
-static bool give_way(weft_queue *queue, const weft_context *self, int *times)
+/* Looks for a moment whether the count changes. Without the lock: only whether to look again. */
+static void spin(const weft_ring *ring, size_t seen)
 {
-    const weft_ring *ring = &queue->order.ring;
-    size_t seen = weft_ring_count(ring);
-    if (self->coroutine || *times > YIELDS)
-        return false;
-    weft_ilock_release(&queue->lock);
-    for (int i = 0; i < SPINS && *times == 0 && weft_cpu_count() > 1; i++) {
+    for (int i = 0; i < SPINS && weft_cpu_count() > 1; i++) {
         weft_pause();
-        /* not under the lock: only whether to look again */
         size_t tail = __atomic_load_n(&ring->tail, __ATOMIC_RELAXED);
         size_t head = __atomic_load_n(&ring->head, __ATOMIC_RELAXED);
         if (tail - head != seen)
-            break;
+            return;
     }
-    if (*times > 0)
+}
+
+/*
+ * Leaves the lock, lets the others run for a moment, and enters with it again. false: no (more) of
+ * that. First it spins; then it gives its processor away.
+ */
+static bool give_way(weft_queue *queue, const weft_context *self, int *times)
+{
+    size_t seen = weft_queue_count(queue);
+    bool strangers = false;
+    if (self->coroutine || *times > YIELDS)
+        return false;
+    if (*times > 0 && queue->parks_at_once > 0) {
+        queue->parks_at_once--;
+        return false;
+    }
+    weft_ilock_release(&queue->lock);
+    if (*times == 0) {
+        spin(&queue->order.ring, seen);
+    } else {
+        weft_instant before = weft_instant_now();
         sched_yield();
+        strangers = weft_instant_now() - before > LONG;
+    }
     ++*times;
     weft_ilock_acquire(&queue->lock);
+    if (strangers)
+        queue->parks_at_once = PARKS;
     return true;
 }
 
