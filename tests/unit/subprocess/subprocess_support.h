@@ -93,4 +93,17 @@ static inline void await_no_children(void)
     while (have_children());
 }
 
+/* What is made once and kept: also that with which this thread sleeps, so the child must be one
+ * that certainly does not end before it is waited for. */
+static inline void sleep_for_one(void)
+{
+    weft_popen *popen;
+    const weft_popen_options options = {.in = WEFT_PIPE};
+    assert_int_equal(weft_popen_start(&popen, ARGV("cat"), &options), 0);
+    assert_int_equal(weft_popen_wait(popen, NULL, 0.001), -ETIMEDOUT);
+    assert_int_equal(weft_stream_close(weft_popen_stdin(popen)), 0);
+    assert_int_equal(weft_popen_wait(popen, NULL, WEFT_FOREVER), 0);
+    weft_release(popen);
+}
+
 #endif

@@ -373,19 +373,6 @@ static int drop_one(void *arg)
     return r;
 }
 
-/* What is made once and kept: also that with which this thread sleeps, so the child must be one
- * that certainly does not end before it is waited for. */
-static void sleep_for_one(void)
-{
-    weft_popen *popen;
-    const weft_popen_options options = {.in = WEFT_PIPE};
-    assert_int_equal(weft_popen_start(&popen, ARGV("cat"), &options), 0);
-    assert_int_equal(weft_popen_wait(popen, NULL, 0.001), -ETIMEDOUT);
-    assert_int_equal(weft_stream_close(weft_popen_stdin(popen)), 0);
-    assert_int_equal(weft_popen_wait(popen, NULL, WEFT_FOREVER), 0);
-    weft_release(popen);
-}
-
 static void dropped_children_leave_nothing_after_one_more_start(void **state)
 {
     (void)state;

@@ -327,6 +327,7 @@ static void too_few_descriptors_are_an_error_that_leaves_nothing(void **state)
     const weft_pipeline_options options = {.capture_output = true, .in = WEFT_DEVNULL};
     struct rlimit before, limit;
     assert_int_equal(weft_pipeline_run(NULL, commands, 3, &options), 0);
+    sleep_for_one();
     int r = -EMFILE, failures = 0, fds = count_fds();
     assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
     limit = before;
