@@ -51,19 +51,28 @@ static void *serve(void *arg)
 /* ---- Beginning and end ------------------------------------------------------------------------
  */
 
+/* The lock is held. */
+static void await_turn(void)
+{
+    while (warden.current != NULL || warden.stop)
+        (void)pthread_cond_wait(&warden.changed, &warden.lock);
+}
+
 static int stop_thread(weft_instant deadline)
 {
     (void)deadline; /* a spawn that is under way is short */
     (void)pthread_mutex_lock(&warden.lock);
-    while (warden.current != NULL)
-        (void)pthread_cond_wait(&warden.changed, &warden.lock);
-    bool runs = warden.runs;
-    warden.stop = true;
-    warden.runs = false;
-    (void)pthread_cond_broadcast(&warden.changed);
-    (void)pthread_mutex_unlock(&warden.lock);
-    if (runs)
+    await_turn();
+    if (warden.runs) {
+        warden.stop = true; /* nobody starts another before it has gone */
+        (void)pthread_cond_broadcast(&warden.changed);
+        (void)pthread_mutex_unlock(&warden.lock);
         (void)pthread_join(warden.thread, NULL);
+        (void)pthread_mutex_lock(&warden.lock);
+        warden.runs = warden.stop = false;
+        (void)pthread_cond_broadcast(&warden.changed);
+    }
+    (void)pthread_mutex_unlock(&warden.lock);
     return 0;
 }
 
@@ -79,10 +88,12 @@ static void after_fork(void)
     (void)pthread_mutex_unlock(&warden.lock);
 }
 
-/* Neither the thread nor who asked it is here. */
+/* Neither the thread nor who asked it is here; the condition would wait for them. */
 static void after_fork_child(void)
 {
-    warden.runs = false;
+    static const pthread_cond_t fresh = PTHREAD_COND_INITIALIZER;
+    warden.changed = fresh;
+    warden.runs = warden.stop = false;
     warden.current = NULL;
     after_fork();
 }
@@ -101,7 +112,6 @@ static int start_thread(void)
     sigset_t all, before;
     if (warden.runs)
         return 0;
-    warden.stop = false;
     (void)sigfillset(&all);
     (void)pthread_sigmask(SIG_SETMASK, &all, &before);
     int r = -pthread_create(&warden.thread, NULL, serve, NULL);
@@ -122,8 +132,7 @@ int weft_warden_spawn(const weft_spawn_plan *plan, weft_spawn_result *result)
     if (own.mask == NULL)
         own.mask = &mask;
     (void)pthread_mutex_lock(&warden.lock);
-    while (warden.current != NULL)
-        (void)pthread_cond_wait(&warden.changed, &warden.lock);
+    await_turn();
     int r = start_thread();
     if (r == 0) {
         warden.current = &mine;

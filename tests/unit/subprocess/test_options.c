@@ -325,11 +325,20 @@ static int leave_child(struct recorder *recorder, void *arg)
     return 0;
 }
 
+static int start_bound(void *arg)
+{
+    weft_popen **popen = arg;
+    const weft_popen_options options = {.parent_death_signal = SIGTERM, .in = WEFT_PIPE};
+    return weft_popen_start(popen, ARGV("cat"), &options);
+}
+
 static void the_child_ends_when_this_process_does(void **state)
 {
     (void)state;
     struct recorder recorder = {0};
     struct child child;
+    weft_popen *own = NULL; /* what starts it here, the copy has not */
+    assert_int_equal(start_bound(&own), 0);
     bound b = {.gate = open_gate()};
     assert_int_equal(pipe(b.input), 0);
     assert_int_equal(child_start(&child, leave_child, &b), 0);
@@ -337,14 +346,10 @@ static void the_child_ends_when_this_process_does(void **state)
     await_gate(&b.gate);
     close(b.input[0]);
     close(b.input[1]);
+    assert_int_equal(weft_popen_kill(own), 0);
+    assert_int_equal(weft_wait(own, WEFT_FOREVER), 0);
+    weft_release(own);
     recorder_assert(&recorder);
-}
-
-static int start_bound(void *arg)
-{
-    weft_popen **popen = arg;
-    const weft_popen_options options = {.parent_death_signal = SIGTERM, .in = WEFT_PIPE};
-    return weft_popen_start(popen, ARGV("cat"), &options);
 }
 
 static void the_end_of_the_thread_that_started_it_is_no_end(void **state)
