@@ -79,15 +79,24 @@ void weft_handle_clear(weft_handle *handle)
     }
 }
 
+/* The message keeps the failure that came before, also when NULL is used several times. */
+static int refuse_null(const char *what)
+{
+    static const char null_before[] = ": the handle is NULL (before: ";
+    const char *earlier = weft_error_message();
+    const char *kept = strstr(earlier, null_before);
+    if (earlier[0] == '\0')
+        return weft_error(-EINVAL, "%s: the handle is NULL", what);
+    if (kept != NULL) /* its closing parenthesis serves again */
+        return weft_error(-EINVAL, "%s%s%s", what, null_before, kept + sizeof null_before - 1);
+    return weft_error(-EINVAL, "%s%s%s)", what, null_before, earlier);
+}
+
 int weft_handle_check_slowly(const void *handle, const weft_kind *kind, const char *what)
 {
     const weft_handle *checked = handle;
-    if (checked == NULL) {
-        const char *earlier = weft_error_message();
-        if (earlier[0] == '\0')
-            return weft_error(-EINVAL, "%s: the handle is NULL", what);
-        return weft_error(-EINVAL, "%s: the handle is NULL (before: %s)", what, earlier);
-    }
+    if (checked == NULL)
+        return refuse_null(what);
     if (checked->magic != WEFT_HANDLE_MAGIC)
         return weft_error(-EINVAL, "%s: not a handle, or released already", what);
     if (kind != NULL && checked->kind != kind)

@@ -89,6 +89,10 @@ static void null_is_refused_and_tells_what_failed_before(void **state)
     assert_int_equal(weft_wait(thread, WEFT_NOWAIT), -EINVAL);
     assert_non_null(strstr(weft_error_message(), before));
     assert_non_null(strstr(weft_error_message(), "NULL"));
+    char expected[512];
+    snprintf(expected, sizeof expected, "cancel: the handle is NULL (before: %s)", before);
+    assert_int_equal(weft_cancel(thread), -EINVAL);
+    assert_string_equal(weft_error_message(), expected); /* not each NULL in turn */
 }
 
 static void null_is_refused_everywhere_but_in_release(void **state)
