@@ -443,12 +443,13 @@ WEFT_API int weft_barrier_wait(weft_barrier *barrier, double timeout);
 
 /*
  * Breaks the barrier until it is reset: who waits and who comes gets WEFT_EBROKEN_BARRIER. Returns
- * 0. Python: Barrier.abort
+ * 0. Errors: -ENOMEM (in shared memory). Python: Barrier.abort
  */
 WEFT_API int weft_barrier_abort(weft_barrier *barrier);
 
 /*
- * Whole and empty again: who waits now gets WEFT_EBROKEN_BARRIER. Returns 0. Python: Barrier.reset
+ * Whole and empty again: who waits now gets WEFT_EBROKEN_BARRIER. Returns 0.
+ * Errors: -ENOMEM (in shared memory). Python: Barrier.reset
  */
 WEFT_API int weft_barrier_reset(weft_barrier *barrier);
 

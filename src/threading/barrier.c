@@ -143,30 +143,35 @@ static int wait_at_gate(weft_bucket *bucket, weft_barrier *barrier, barrier_wait
     return r;
 }
 
+/* Bucket's lock held, which it leaves. The waiter goes before all have come. */
+static int go_away(weft_bucket *bucket, weft_barrier *barrier, barrier_waiter *me, int r)
+{
+    weft_list_remove(&me->waiter.link);
+    if (r == -ETIMEDOUT) {
+        set(&barrier->state_, BROKEN);
+        end_round(bucket, barrier, WEFT_EBROKEN_BARRIER);
+    } else {
+        set(&barrier->arrived_, barrier->arrived_ - 1);
+        weft_bucket_release(bucket);
+    }
+    return r;
+}
+
 /* The wait ended with r < 0. What the round came to all the same. */
 static int leave(weft_barrier *barrier, barrier_waiter *me, int r)
 {
-    weft_context *self = me->waiter.context;
     weft_bucket *bucket = weft_bucket_acquire(barrier);
-    if (!me->decided && barrier->acting_ != 0) { /* all have come: it is for the action to say */
+    if (!me->decided && barrier->acting_ == 0)
+        return go_away(bucket, barrier, me, r);
+    if (!me->decided) { /* all have come: it is for the action to say */
         me->waiter.firm = true;
         weft_wait_publish(&me->waiter);
         weft_bucket_release(bucket);
-        weft_wait_sleep_firmly(self);
+        weft_wait_sleep_firmly(me->waiter.context);
     } else {
-        bool left = !me->decided;
-        if (weft_link_linked(&me->waiter.link))
+        if (weft_link_linked(&me->waiter.link)) /* in the list of who ended the round */
             weft_list_remove(&me->waiter.link);
-        if (left && r == -ETIMEDOUT) {
-            set(&barrier->state_, BROKEN);
-            end_round(bucket, barrier, WEFT_EBROKEN_BARRIER);
-        } else {
-            if (left)
-                set(&barrier->arrived_, barrier->arrived_ - 1);
-            weft_bucket_release(bucket);
-        }
-        if (left)
-            return r;
+        weft_bucket_release(bucket);
     }
     if (me->outcome < 0)
         return r == -ETIMEDOUT ? broken() : r;
