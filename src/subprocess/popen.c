@@ -190,7 +190,7 @@ void weft_popen_abandon(weft_popen *popen, weft_on_drop on_drop, int code)
         (void)weft_popen_end(popen, SIGTERM);
         r = weft_popen_await(popen, false, weft_instant_now() + popen->grace);
     }
-    if (r == -ETIMEDOUT || r == -ECANCELED) {
+    if (r < 0 && r != WEFT_ESTATUS_LOST) { /* also where a signal handler has ended the wait */
         (void)weft_popen_end(popen, SIGKILL);
         /* a bound, because a process in the middle of a system call may take its time to die */
         (void)weft_popen_await(popen, false,
