@@ -30,7 +30,7 @@ done
 [ -n "${SANITIZE:-}" ] && exit $bad # whose own calls are among the library's
 
 set -f
-memory='free memchr memcmp memcpy memmove memset qsort realloc snprintf vsnprintf str[a-z]*'
+memory='bcmp free memchr memcmp memcpy memmove memset qsort realloc snprintf vsnprintf str[a-z]*'
 # Looks at what the process knows, or changes it; has no way to fail.
 simple='_exit alarm clock_gettime environ fflush getenv get[ep]*[ug]id getpid getppid inet_pton
     sched_yield umask __errno_location __libc_current_sigrt.* __sched_cpucount __popcount.*
