@@ -418,6 +418,52 @@ static int blocks_nothing(void *arg)
     return 0;
 }
 
+typedef struct weft_interrupter {
+    pthread_t whom;
+    int fd;
+} weft_interrupter;
+
+/* When the child tells that SIGTERM has come. */
+static int interrupt_when_told(void *arg)
+{
+    weft_interrupter *self = arg;
+    char text[4];
+    ssize_t n = read(self->fd, text, sizeof text);
+    bool told = n == 4 && memcmp(text, "got\n", 4) == 0;
+    return pthread_kill(self->whom, SIGUSR1) == 0 && told ? 0 : -EIO;
+}
+
+static void who_is_to_end_is_killed_also_when_a_handler_ends_the_wait(void **state)
+{
+    (void)state;
+    char text[6];
+    int fds[2], returncode = 0;
+    weft_popen *popen;
+    weft_thread *thread;
+    assert_int_equal(pipe(fds), 0);
+    fcntl(fds[0], F_SETFD, FD_CLOEXEC);
+    const weft_popen_options options = {
+        .out = fds[1], .new_group = true, .on_drop = WEFT_ON_DROP_TERMINATE, .grace = 1000};
+    assert_int_equal(weft_signal_set(SIGUSR1, weft_signal_interrupt, NULL), 0);
+    const char *command = "trap 'echo got' TERM; echo ready; while :; do sleep 1000 & wait; done";
+    assert_int_equal(weft_popen_shell(&popen, command, &options), 0);
+    close(fds[1]);
+    assert_int_equal(read(fds[0], text, sizeof text), 6);
+    const weft_interrupter interrupter = {pthread_self(), fds[0]};
+    assert_int_equal(weft_thread_start(&thread, interrupt_when_told, WEFT_ARG(interrupter), NULL),
+                     0);
+    int scope = weft_timeout_begin(0.01);
+    int r = weft_popen_wait(popen, NULL, WEFT_FOREVER);
+    assert_int_equal(weft_timeout_end(scope, r), -ETIMEDOUT);
+    assert_int_equal(weft_popen_returncode(popen, &returncode), 1);
+    assert_int_equal(returncode, -SIGKILL);
+    assert_int_equal(weft_result(thread, WEFT_NONE, WEFT_FOREVER), 0);
+    weft_release(thread);
+    weft_release(popen);
+    close(fds[0]);
+    assert_int_equal(weft_signal_restore(SIGUSR1), 0);
+}
+
 /* A task that a task has started. */
 static int in_an_inner_task(void *recorder)
 {
@@ -479,6 +525,7 @@ int main(void)
 #else
         weft_test(an_end_with_ours_cannot_be_had),
 #endif
+        weft_test(who_is_to_end_is_killed_also_when_a_handler_ends_the_wait),
         weft_test(wherever_it_is_started_it_blocks_no_signal),
         weft_test(options_that_exclude_each_other_are_named),
     };
