@@ -135,6 +135,7 @@ typedef struct weft_rusage {
     uint64_t minor_faults, major_faults;
     uint64_t blocks_in, blocks_out; /* of 512 bytes, read from and written to disks */
     uint64_t voluntary_switches, involuntary_switches;
+    void *reserved_[4];
 } weft_rusage;
 
 /* What came of a command. Valid after every run and communicate, a failed one too; cleared by
