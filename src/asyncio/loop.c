@@ -38,8 +38,31 @@ static bool is_posted(weft_runner *runner)
     return atomic_load(&loop->has_posted);
 }
 
+static void cancel_tasks(weft_loop *loop)
+{
+    for (weft_link *link = weft_list_first(&loop->tasks); link != NULL;
+         link = weft_list_next(&loop->tasks, link))
+        weft_job_cancel(&WEFT_CONTAINER(link, weft_task, link)->job.handle);
+}
+
+/* What is to end weft_run ends its first task; once that is done, the others get a further cancel.
+ * Whether the first one was asked. */
+static bool cancel_first(weft_loop *loop)
+{
+    if (loop->first != NULL && weft_job_cancel(&loop->first->job.handle) == 1)
+        return true;
+    cancel_tasks(loop);
+    return false;
+}
+
+static void cancelled(weft_runner *runner)
+{
+    cancel_first(runner->owner);
+}
+
 /* Their address also tells loops from other runners. */
-static const weft_runner_hooks loop_hooks = {.supply = admit_calls, .pending = is_posted};
+static const weft_runner_hooks loop_hooks = {
+    .supply = admit_calls, .pending = is_posted, .cancelled = cancelled};
 
 weft_loop *weft_loop_running(void)
 {
@@ -90,13 +113,6 @@ void weft_loop_not_arrived(weft_loop *loop, bool foreign)
     weft_ilock_release(&loop->lock);
 }
 
-static void cancel_tasks(weft_loop *loop)
-{
-    for (weft_link *link = weft_list_first(&loop->tasks); link != NULL;
-         link = weft_list_next(&loop->tasks, link))
-        weft_job_cancel(&WEFT_CONTAINER(link, weft_task, link)->job.handle);
-}
-
 /* A signal handler's code ends the loop: its first task is cancelled, and the code is what weft_run
  * returns if that ends the task. Once the first task is done, the others get a further cancel. Runs
  * in the handler's coroutine. */
@@ -105,10 +121,8 @@ static void end_loop(weft_runner *runner, int code)
     weft_loop *loop = runner->owner;
     if (runner->hooks != &loop_hooks)
         return;
-    if (loop->first == NULL || weft_job_cancel(&loop->first->job.handle) == 0) {
-        cancel_tasks(loop);
+    if (!cancel_first(loop))
         return;
-    }
     weft_dealloc(loop->interrupt_message);
     const char *message = weft_error_message_of(code);
     loop->interrupt = code;

@@ -122,6 +122,7 @@ void weft_context_reset(weft_context *context)
     context->who = NULL;
     context->thread = NULL;
     atomic_store_explicit(&context->shared_word, NULL, memory_order_relaxed);
+    atomic_store_explicit(&context->runs, NULL, memory_order_relaxed);
     context->locals = NULL;
     context->failure = (weft_failure){0};
     context->scopes.nearest = WEFT_INSTANT_NEVER;

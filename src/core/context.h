@@ -61,7 +61,8 @@ typedef struct weft_context {
     struct weft_thread *thread; /* threads: their weft_thread (may be NULL until asked for) */
     /* threads: the word in shared memory on which it sleeps now: a cancel wakes its sleepers */
     _Atomic(const _Atomic uint32_t *) shared_word;
-    void *locals; /* of weft_local, owned by threading/local */
+    _Atomic(struct weft_runner *) runs; /* threads: as runner, for those who cancel the thread */
+    void *locals;                       /* of weft_local, owned by threading/local */
     weft_failure failure;
     weft_scopes scopes;
     weft_switch place;  /* where it can be taken up */

@@ -24,6 +24,7 @@
 #include "core/fork.h"
 #include "core/interrupt.h"
 #include "core/memory.h"
+#include "core/scope.h"
 #include "core/timer.h"
 
 /* A poll costs a system call, some hundred switches' worth: so many may go by before the next. */
@@ -237,7 +238,25 @@ static bool something_came(weft_runner *runner)
     const weft_runner_hooks *hooks = runner->hooks;
     return atomic_load(&runner->inbox) != NULL ||
            (runner->thread->main && atomic_load(&weft_interrupt_pending) != 0) ||
-           (hooks != NULL && hooks->pending != NULL && hooks->pending(runner));
+           (hooks != NULL && hooks->pending != NULL && hooks->pending(runner)) ||
+           (hooks != NULL && hooks->cancelled != NULL &&
+            (atomic_load(&runner->thread->cancel) & WEFT_CANCEL_PENDING) != 0);
+}
+
+/* What would end a wait of the thread's, as its runner is one: a cancel, or a scope around it. */
+static void look_at_cancels(weft_runner *runner)
+{
+    weft_context *thread = runner->thread;
+    if (runner->hooks == NULL || runner->hooks->cancelled == NULL)
+        return;
+    if (weft_cancel_pending(thread))
+        weft_wait_cancelled(thread);
+    else if (thread->scopes.nearest != WEFT_INSTANT_NEVER &&
+             thread->scopes.nearest <= weft_instant_now())
+        weft_scope_fire(thread);
+    else
+        return;
+    runner->hooks->cancelled(runner);
 }
 
 static int block(weft_runner *runner, weft_instant deadline)
@@ -299,10 +318,13 @@ int weft_runner_turn(weft_runner *runner, weft_instant deadline)
     take_inbox(runner);
     fire_due(runner);
     run_handlers(runner);
+    look_at_cancels(runner);
     if (runner->ready != NULL && runner->poller != NULL)
         r = weft_runner_poll(runner, WEFT_INSTANT_NOW);
     if (hooks != NULL && hooks->supply != NULL)
         hooks->supply(runner);
+    if (runner->ready == NULL && hooks != NULL && hooks->cancelled != NULL)
+        deadline = weft_instant_min(deadline, runner->thread->scopes.nearest);
     if (runner->ready == NULL)
         r = rest(runner, deadline);
     resume(runner);
@@ -372,6 +394,7 @@ int weft_runner_open(weft_runner **opened, const weft_runner_hooks *hooks, void 
     runner->owner = owner;
     weft_switch_init_thread(&self->place);
     self->runner = runner;
+    atomic_store(&self->runs, runner); /* seq_cst: before the look for a cancel */
     /* the main thread's runner is woken by signal handlers: always through its wakeup */
     int r = self->main ? weft_runner_open_poller(runner) : 0;
     if (r < 0) {
@@ -395,6 +418,7 @@ void weft_runner_close(weft_runner *runner)
     weft_heap_clear(&runner->timers);
     weft_switch_destroy_thread(&thread->place);
     thread->runner = NULL;
+    atomic_store(&thread->runs, NULL);
     runner->hooks = NULL;
     runner->owner = NULL;
     weft_ilock_acquire(&pool.lock);

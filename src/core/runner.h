@@ -36,6 +36,9 @@ typedef struct weft_runner_hooks {
     void (*busy)(weft_runner *runner);
     /* The runner has said that it sleeps: whether something of the owner's has come after all. */
     bool (*pending)(weft_runner *runner);
+    /* The thread has been cancelled, or the time of a scope around the runner is up. NULL: that is
+     * nobody's business here. */
+    void (*cancelled)(weft_runner *runner);
 } weft_runner_hooks;
 
 struct weft_runner {

@@ -142,6 +142,10 @@ void weft_context_cancel(weft_context *context)
     const _Atomic uint32_t *word = atomic_load(&context->shared_word);
     if (word != NULL)
         weft_shared.wake(word, UINT32_MAX);
+    /* seq_cst: a thread's runner says that it sleeps, then looks for a cancel; it is type-stable */
+    weft_runner *runner = atomic_load(&context->runs);
+    if (runner != NULL)
+        weft_runner_wake(runner);
 }
 
 int weft_wait_cancelled(weft_context *self)

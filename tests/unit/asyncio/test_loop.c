@@ -245,6 +245,78 @@ static void without_memory_it_fails_whole(void **state)
     assert_int_equal(scenario(&seven), 7);
 }
 
+/* ---- loops that somebody else ends ------------------------------------------------------------
+ */
+
+static int wait_for_ever(void *arg)
+{
+    weft_event_set(*(weft_event **)arg);
+    int r = weft_sleep(WEFT_FOREVER);
+    return r == -ECANCELED && weft_sleep(0) == 0 ? r : -EIO; /* once: what follows may wait */
+}
+
+/* A loop of its own, whose first task has begun when *arg is set. */
+static int run_for_ever(void *arg)
+{
+    return weft_run(wait_for_ever, arg, sizeof(weft_event *), NULL);
+}
+
+static void a_cancel_of_its_thread_ends_the_loop(void **state)
+{
+    (void)state;
+    weft_event begun = {0}, *begins = &begun;
+    weft_thread *thread;
+    assert_int_equal(weft_thread_start(&thread, run_for_ever, WEFT_ARG(begins), NULL), 0);
+    assert_int_equal(weft_event_wait(&begun, WEFT_FOREVER), 0);
+    assert_int_equal(weft_cancel(thread), 1);
+    assert_int_equal(weft_result(thread, WEFT_NONE, WEFT_FOREVER), -ECANCELED);
+    weft_release(thread);
+}
+
+static int run_number(void *arg)
+{
+    weft_event never = {0};
+    weft_event_set(arg);
+    weft_event_wait(&never, WEFT_FOREVER);
+    return weft_run(number, WEFT_ARG((int){3}), NULL);
+}
+
+/* The wait for the event delivers the cancel, and the loop after it is not disturbed. */
+static void a_delivered_cancel_ends_no_later_loop(void **state)
+{
+    (void)state;
+    weft_event begun = {0};
+    weft_thread *thread;
+    assert_int_equal(weft_thread_start(&thread, run_number, WEFT_POINTER(&begun), NULL), 0);
+    assert_int_equal(weft_event_wait(&begun, WEFT_FOREVER), 0);
+    assert_int_equal(weft_cancel(thread), 1);
+    assert_int_equal(weft_result(thread, WEFT_NONE, WEFT_FOREVER), 3);
+    weft_release(thread);
+}
+
+static void shutdown_ends_daemons_that_run_loops(void **state)
+{
+    (void)state;
+    weft_event begun = {0}, *begins = &begun;
+    assert_int_equal(weft_thread_start(NULL, run_for_ever, WEFT_ARG(begins),
+                                       &(weft_thread_options){.daemon = true}),
+                     0);
+    assert_int_equal(weft_event_wait(&begun, WEFT_FOREVER), 0);
+    assert_int_equal(weft_shutdown(WEFT_FOREVER), 0);
+}
+
+static void a_scope_around_a_loop_ends_it(void **state)
+{
+    (void)state;
+    weft_event begun = {0}, *begins = &begun;
+    int scope = weft_timeout_begin(0.001);
+    int r = weft_run(wait_for_ever, WEFT_ARG(begins), NULL);
+    assert_int_equal(r, -ECANCELED);
+    assert_int_equal(weft_timeout_end(scope, r), -ETIMEDOUT);
+    scope = weft_timeout_begin(1000);
+    assert_int_equal(weft_timeout_end(scope, weft_run(number, WEFT_ARG((int){4}), NULL)), 4);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -257,6 +329,10 @@ int main(void)
         weft_test(a_start_that_fails_lets_the_loop_end),
         weft_test(loops_run_in_many_threads),
         weft_test(without_memory_it_fails_whole),
+        weft_test(a_cancel_of_its_thread_ends_the_loop),
+        weft_test(a_delivered_cancel_ends_no_later_loop),
+        weft_test(shutdown_ends_daemons_that_run_loops),
+        weft_test(a_scope_around_a_loop_ends_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
