@@ -148,6 +148,17 @@ int child_start(struct child *child, int (*fn)(struct recorder *recorder, void *
  * when it could not be waited for. */
 int child_join(struct child *child, struct recorder *recorder);
 
+/* ---- the machine ------------------------------------------------------------------------------
+ */
+
+/* The processor and the system's calls are emulated (qemu-user): some calls know less, or fail
+ * otherwise. */
+bool emulated(void);
+
+/* Whether a process that was forked beside threads can start any: neither qemu-user 7.2 nor the
+ * thread sanitizer lets it. */
+bool forked_can_start_threads(void);
+
 /* ---- paths ------------------------------------------------------------------------------------
  */
 

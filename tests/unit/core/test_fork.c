@@ -126,20 +126,11 @@ static int child_uses_weft(struct recorder *recorder, void *arg)
     return 0;
 }
 
-#if defined(__SANITIZE_THREAD__)
-#define NO_THREADS_IN_CHILDREN 1
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define NO_THREADS_IN_CHILDREN 1
-#endif
-#endif
-
 static void the_child_can_use_weft(void **state)
 {
     (void)state;
-#ifdef NO_THREADS_IN_CHILDREN
-    skip(); /* the sanitizer has no threads after a fork of a threaded process */
-#endif
+    if (!forked_can_start_threads())
+        skip();
     family f;
     family_open(&f);
     weft_lock_acquire(&f.lock, WEFT_FOREVER);

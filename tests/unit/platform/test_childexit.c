@@ -160,7 +160,7 @@ static bool system_keeps_status(void)
         return false;
     long major = strtol(system.release, &end, 10);
     long minor = *end == '.' ? strtol(end + 1, NULL, 10) : 0;
-    return major > 6 || (major == 6 && minor >= 15);
+    return !emulated() && (major > 6 || (major == 6 && minor >= 15));
 #else
     return false;
 #endif

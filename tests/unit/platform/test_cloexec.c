@@ -64,7 +64,8 @@ static void failures_are_negative_and_leave_the_out_values(void **state)
     int fds[2] = {77, 78};
 
     (void)state;
-    assert_int_equal(weft_cloexec_socketpair(AF_UNIX, 12345, 0, fds), -EINVAL);
+    int r = weft_cloexec_socketpair(AF_UNIX, 12345, 0, fds);
+    assert_int_equal(r, emulated() ? -ESOCKTNOSUPPORT : -EINVAL);
     assert_int_equal(fds[0], 77);
     assert_int_equal(fds[1], 78);
     assert_true(weft_cloexec_socket(AF_UNIX, 12345, 0) < 0);
