@@ -40,7 +40,8 @@ _Static_assert(sizeof(weft_lock) == 16, "part of the ABI");
 
 enum {
     PATIENCE = 1000 * 1000, /* ns; after that the lock is handed over */
-    SPINS = 40, /* looks at the word before queueing, with a pause between: some 100 ns */
+    LOOKS = 4,              /* at the word before queueing */
+    PAUSES = 30, /* before each: who works under the lock has its line meanwhile, some 0.5 us */
 };
 
 typedef struct lock_waiter {
@@ -72,8 +73,9 @@ static bool spin(weft_lock *lock, const weft_context *self)
     if (!weft_word_mark(&lock->spinning_, &nobody, 1))
         return false;
     bool taken = false;
-    for (int i = 0; i < SPINS && !taken; i++) {
-        weft_pause();
+    for (int i = 0; i < LOOKS && !taken; i++) {
+        for (int pauses = 0; pauses < PAUSES; pauses++)
+            weft_pause();
         if ((weft_word_load(&lock->state_) & HOLDER) == 0)
             taken = take_free(lock, 0);
     }
