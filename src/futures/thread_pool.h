@@ -19,7 +19,7 @@ typedef struct weft_worker {
     weft_thread *thread;           /* owned; NULL until started; guarded by pool->lock */
     weft_runner *runner;           /* its own; written before it can be found idle */
     struct weft_worker *next_idle; /* guarded by pool->lock */
-    bool idle;                     /* on the idle list; guarded by pool->lock */
+    _Atomic bool idle;             /* on the idle list; changed under pool->lock */
     bool stop;                     /* its own */
     weft_job_deque deque;
 } weft_worker;

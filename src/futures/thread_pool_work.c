@@ -70,7 +70,7 @@ static void leave_idle(weft_thread_pool *pool, weft_worker *left)
     while (*place != left)
         place = &(*place)->next_idle;
     *place = left->next_idle;
-    left->idle = false;
+    atomic_store(&left->idle, false); /* seq_cst: before the look at its runner's sleep */
     /* relaxed: under the lock; a submitter that still sees the old count looks at the list in vain
      */
     atomic_fetch_sub_explicit(&pool->idle_count, 1, memory_order_relaxed);
@@ -307,7 +307,16 @@ static void go_busy(weft_runner *runner)
     weft_ilock_release(&self->pool->lock);
 }
 
-const weft_runner_hooks weft_worker_hooks = {.supply = supply, .idle = go_idle, .busy = go_busy};
+/* Called between going idle and saying that it sleeps: whoever did found it awake. seq_cst: after
+ * the runner has said so. */
+static bool is_called(weft_runner *runner)
+{
+    const weft_worker *self = runner->owner;
+    return !atomic_load(&self->idle);
+}
+
+const weft_runner_hooks weft_worker_hooks = {
+    .supply = supply, .idle = go_idle, .busy = go_busy, .pending = is_called};
 
 /* ---- for thread_pool.c ------------------------------------------------------------------------
  */
