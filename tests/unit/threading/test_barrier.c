@@ -272,17 +272,20 @@ static void a_cancel_in_the_action_waits_for_its_end(void **state)
     }
 }
 
+/* Long enough for all to come before it is over, also on a busy machine. */
+#define A_WHILE 0.5
+
 static void come_in_a_scope(void *arg)
 {
     party *p = arg;
-    int scope = weft_timeout_begin(0.002);
+    int scope = weft_timeout_begin(A_WHILE);
     p->r = weft_barrier_wait(p->barrier, p->timeout);
     p->next = weft_timeout_end(scope, weft_sleep(WEFT_FOREVER));
 }
 
 static void wait_a_while(void *arg)
 {
-    *(int *)arg = weft_sleep(0.004);
+    *(int *)arg = weft_sleep(A_WHILE + 0.01);
 }
 
 static void time_that_is_up_in_the_action_is_too_late(void **state)
@@ -294,7 +297,7 @@ static void time_that_is_up_in_the_action_is_too_late(void **state)
     int woken = 1;
     m.parties[0] = (party){&s.barrier, WEFT_FOREVER, -EIO, -EIO};
     coroutine_spawn(m.runner, &m.left, come_in_a_scope, &m.parties[0]);
-    send_one(&m, &s.barrier, 1, 0.002);
+    send_one(&m, &s.barrier, 1, A_WHILE);
     send_one(&m, &s.barrier, 2, WEFT_FOREVER);
     coroutine_spawn(m.runner, &m.left, wait_a_while, &woken);
     while (woken != 0)

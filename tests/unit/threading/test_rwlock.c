@@ -152,7 +152,7 @@ static void a_writer_that_gives_up_lets_those_behind_it_in(void **state)
     for (int cancels = 0; cancels < 2; cancels++) {
         house h;
         house_open(&h, "r");
-        come(&h, 1, WRITE, cancels ? WEFT_FOREVER : 0.002);
+        come(&h, 1, WRITE, cancels ? WEFT_FOREVER : 0.3); /* time for all to come */
         come(&h, 2, READ, WEFT_FOREVER);
         come(&h, 3, READ, WEFT_FOREVER);
         assert_places(&h, "1000");

@@ -102,7 +102,7 @@ static void the_end_of_weft_waits_for_it(void **state)
 {
     (void)state;
     int called = 0;
-    assert_int_equal(weft_timer_start(NULL, 0.005, never, WEFT_POINTER(&called), NULL), 0);
+    assert_int_equal(weft_timer_start(NULL, 0.3, never, WEFT_POINTER(&called), NULL), 0);
     assert_int_equal(weft_shutdown(0.0001), -ETIMEDOUT);
     assert_int_equal(weft_shutdown(WEFT_FOREVER), 0);
     assert_int_equal(called, 1);
