@@ -13,6 +13,7 @@
 #include "core/ilock.h"
 #include "core/interrupt.h"
 #include "core/memory.h"
+#include "core/single.h"
 #include "core/wait.h"
 
 _Thread_local weft_context *weft_context_current;
@@ -26,7 +27,7 @@ static struct {
 
 static _Atomic uint32_t ids; /* those that have been drawn */
 
-static pthread_once_t key_once = PTHREAD_ONCE_INIT;
+static weft_single key_once;
 static pthread_key_t key;
 static bool key_made;
 
@@ -81,7 +82,8 @@ static void after_fork_child(void)
     weft_context_current = NULL;
 }
 
-static weft_fork_hooks fork_hooks = {before_fork, after_fork, after_fork_child, NULL};
+static weft_fork_hooks fork_hooks = {
+    .prepare = before_fork, .parent = after_fork, .child = after_fork_child};
 
 static void thread_ends(void *context)
 {
@@ -184,7 +186,7 @@ void weft_context_release(weft_context *context)
 /* Whether the thread's end will end the context, too. */
 static bool keep(weft_context *context)
 {
-    pthread_once(&key_once, make_key);
+    weft_single_run(&key_once, make_key);
     return key_made && pthread_setspecific(key, context) == 0;
 }
 

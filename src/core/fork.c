@@ -9,13 +9,15 @@
 #include <pthread.h>
 
 #include "core/ilock.h"
+#include "core/single.h"
 #include "platform/childexit.h"
 #include "platform/cloexec.h"
+#include "platform/pty.h"
 #include "platform/stack.h"
 
 uint32_t weft_fork_generation;
 
-static pthread_once_t installed = PTHREAD_ONCE_INIT;
+static weft_single installed;
 static weft_ilock lock;
 static weft_fork_hooks *newest; /* guarded by lock */
 
@@ -25,6 +27,7 @@ static void prepare(void)
     weft_ilock_acquire(&lock);
     weft_stack_before_fork();
     weft_childexit_before_fork();
+    weft_pty_before_fork();
     for (weft_fork_hooks *hooks = newest; hooks != NULL; hooks = hooks->next) {
         if (hooks->prepare != NULL)
             hooks->prepare();
@@ -44,6 +47,7 @@ static void after(weft_fork_hooks *hooks, bool child)
 
 static void platform_after_fork(bool child)
 {
+    weft_pty_after_fork();
     weft_childexit_after_fork(child);
     weft_stack_after_fork();
 }
@@ -59,6 +63,7 @@ static void in_parent(void)
 static void in_child(void)
 {
     weft_fork_generation++;
+    weft_single_set_done(&installed); /* who was about to write that down is not here */
     platform_after_fork(true);
     after(newest, true);
     weft_ilock_release(&lock);
@@ -72,13 +77,16 @@ static void install(void)
 
 void weft_fork_install(void)
 {
-    pthread_once(&installed, install);
+    weft_single_run(&installed, install);
 }
 
-void weft_fork_register(weft_fork_hooks *hooks)
+void weft_fork_register_slow(weft_fork_hooks *hooks)
 {
     weft_ilock_acquire(&lock);
-    hooks->next = newest;
-    newest = hooks;
+    if (!atomic_load_explicit(&hooks->listed, memory_order_relaxed)) {
+        hooks->next = newest;
+        newest = hooks;
+        atomic_store_explicit(&hooks->listed, true, memory_order_release);
+    }
     weft_ilock_release(&lock);
 }

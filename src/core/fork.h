@@ -10,21 +10,32 @@
 #ifndef WEFT_CORE_FORK_H
 #define WEFT_CORE_FORK_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 extern uint32_t weft_fork_generation; /* changed only in a child's single thread */
 
-/* What a module needs around a fork; registered once per module, at its first use, never removed.
- * Prepared in reverse order. */
+/* What a module needs around a fork: static, registered at its first use, never removed. Prepared
+ * in reverse order. */
 typedef struct weft_fork_hooks {
     void (*prepare)(void);
     void (*parent)(void);
     void (*child)(void);
-    struct weft_fork_hooks *next;
+    struct weft_fork_hooks *next; /* this and the rest are fork.c's own */
+    _Atomic bool listed;
 } weft_fork_hooks;
 
-void weft_fork_register(weft_fork_hooks *hooks);
+void weft_fork_register_slow(weft_fork_hooks *hooks);
+
+/* Idempotent. To be called before the lock is taken that the hooks take, and not under it: a fork
+ * takes the list of hooks first. */
+static inline void weft_fork_register(weft_fork_hooks *hooks)
+{
+    /* acquire: whoever sees it listed may be forked */
+    if (!atomic_load_explicit(&hooks->listed, memory_order_acquire))
+        weft_fork_register_slow(hooks);
+}
 
 /* Installs the pthread_atfork handlers; idempotent. */
 void weft_fork_install(void);

@@ -40,13 +40,7 @@ static void after_fork_child(void)
     atomic_store(&weft_interrupt_pending, 0);
 }
 
-static weft_fork_hooks fork_hooks = {NULL, NULL, after_fork_child, NULL};
-static pthread_once_t registered = PTHREAD_ONCE_INIT;
-
-static void register_fork(void)
-{
-    weft_fork_register(&fork_hooks);
-}
+static weft_fork_hooks fork_hooks = {.child = after_fork_child};
 
 /* The context of the thread's own stack; NULL: no memory. */
 static weft_context *thread_context(void)
@@ -82,7 +76,7 @@ int weft_interrupt_become_main(void)
     if (atomic_load(&main_context) != NULL || weft_first_thread() == 0 ||
         (inherited && !pthread_equal(forking, pthread_self())))
         return -EPERM;
-    pthread_once(&registered, register_fork);
+    weft_fork_register(&fork_hooks);
     int r = prepare(thread);
     if (r < 0)
         return r;

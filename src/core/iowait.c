@@ -8,7 +8,6 @@
  */
 #include "core/iowait.h"
 
-#include <pthread.h>
 #include <unistd.h>
 
 #include "core/fork.h"
@@ -31,20 +30,15 @@ static void after_fork(void)
     weft_ilock_release(&registry.lock);
 }
 
-static weft_fork_hooks fork_hooks = {before_fork, after_fork, after_fork, NULL};
-static pthread_once_t registered = PTHREAD_ONCE_INIT;
-
-static void register_fork(void)
-{
-    weft_fork_register(&fork_hooks);
-}
+static weft_fork_hooks fork_hooks = {
+    .prepare = before_fork, .parent = after_fork, .child = after_fork};
 
 void weft_io_init(weft_io *io, int fd)
 {
     /* relaxed: only different numbers matter */
     uint64_t id = 1 + atomic_fetch_add_explicit(&last_id, 1, memory_order_relaxed);
     *io = (weft_io){.fd = fd, .id = id};
-    pthread_once(&registered, register_fork);
+    weft_fork_register(&fork_hooks);
     weft_ilock_acquire(&registry.lock);
     weft_list_append(&registry.open, &io->link);
     weft_ilock_release(&registry.lock);

@@ -18,8 +18,6 @@
  */
 #include "core/runner.h"
 
-#include <pthread.h>
-
 #include "core/clock.h"
 #include "core/fork.h"
 #include "core/interrupt.h"
@@ -353,17 +351,12 @@ static void after_fork_child(void)
     weft_ilock_release(&pool.lock);
 }
 
-static weft_fork_hooks fork_hooks = {before_fork, after_fork, after_fork_child, NULL};
-static pthread_once_t registered = PTHREAD_ONCE_INIT;
-
-static void register_fork(void)
-{
-    weft_fork_register(&fork_hooks);
-}
+static weft_fork_hooks fork_hooks = {
+    .prepare = before_fork, .parent = after_fork, .child = after_fork_child};
 
 static weft_runner *acquire_runner(void)
 {
-    pthread_once(&registered, register_fork);
+    weft_fork_register(&fork_hooks);
     weft_ilock_acquire(&pool.lock);
     weft_runner *runner = pool.free;
     if (runner != NULL)

@@ -10,6 +10,7 @@
 
 #include "core/clock.h"
 #include "core/context.h"
+#include "core/fork.h"
 #include "core/ilock.h"
 #include "core/interrupt.h"
 #include "core/runner.h"
@@ -19,11 +20,28 @@
 static weft_ilock lock;
 static weft_shutdown_step *steps[WEFT_STAGES]; /* guarded by lock; only grow */
 
-void weft_shutdown_register(weft_shutdown_step *step)
+static void before_fork(void)
 {
     weft_ilock_acquire(&lock);
-    if (!step->registered) {
-        step->registered = true;
+}
+
+static void after_fork(void)
+{
+    weft_ilock_release(&lock);
+}
+
+static weft_fork_hooks fork_hooks = {
+    .prepare = before_fork, .parent = after_fork, .child = after_fork};
+
+void weft_shutdown_register(weft_shutdown_step *step)
+{
+    /* relaxed: weft_shutdown reads the list under the lock */
+    if (atomic_load_explicit(&step->registered, memory_order_relaxed))
+        return;
+    weft_fork_register(&fork_hooks);
+    weft_ilock_acquire(&lock);
+    if (!atomic_load_explicit(&step->registered, memory_order_relaxed)) {
+        atomic_store_explicit(&step->registered, true, memory_order_relaxed);
         step->next = steps[step->stage];
         steps[step->stage] = step;
     }

@@ -9,6 +9,7 @@
 #ifndef WEFT_CORE_SHUTDOWN_H
 #define WEFT_CORE_SHUTDOWN_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 
 #include "platform/clock.h"
@@ -27,7 +28,7 @@ typedef struct weft_shutdown_step {
     weft_shutdown_stage stage;
     int (*run)(weft_instant deadline);
     struct weft_shutdown_step *next;
-    bool registered;
+    _Atomic bool registered;
 } weft_shutdown_step;
 
 /* Idempotent; a step stays registered over shutdowns. */

@@ -6,8 +6,6 @@
  */
 #include "core/waitq.h"
 
-#include <pthread.h>
-
 #include "core/fork.h"
 
 enum { BUCKET_BITS = 8, BUCKETS = 1 << BUCKET_BITS };
@@ -33,13 +31,8 @@ static void after_fork_child(void)
         buckets[i] = (weft_bucket){0};
 }
 
-static weft_fork_hooks fork_hooks = {before_fork, after_fork, after_fork_child, NULL};
-static pthread_once_t registered = PTHREAD_ONCE_INIT;
-
-static void register_fork(void)
-{
-    weft_fork_register(&fork_hooks);
-}
+static weft_fork_hooks fork_hooks = {
+    .prepare = before_fork, .parent = after_fork, .child = after_fork_child};
 
 static weft_bucket *bucket_of(const void *address)
 {
@@ -50,7 +43,7 @@ static weft_bucket *bucket_of(const void *address)
 
 weft_bucket *weft_bucket_acquire(const void *address)
 {
-    pthread_once(&registered, register_fork);
+    weft_fork_register(&fork_hooks);
     weft_bucket *bucket = bucket_of(address);
     weft_ilock_acquire(&bucket->lock);
     return bucket;

@@ -10,7 +10,6 @@
  */
 #include "futures/thread_pool.h"
 
-#include <pthread.h>
 #include <stdio.h>
 
 #include "core/fork.h"
@@ -44,13 +43,8 @@ static void after_fork_child(void)
     weft_ilock_release(&pools.lock);
 }
 
-static weft_fork_hooks fork_hooks = {before_fork, after_fork, after_fork_child, NULL};
-static pthread_once_t registered = PTHREAD_ONCE_INIT;
-
-static void register_fork(void)
-{
-    weft_fork_register(&fork_hooks);
-}
+static weft_fork_hooks fork_hooks = {
+    .prepare = before_fork, .parent = after_fork, .child = after_fork_child};
 
 /* ---- the end of a worker, and of the pool ------------------------------------------------------
  */
@@ -311,7 +305,7 @@ int weft_thread_pool_open(weft_executor **pool, const weft_thread_pool_options *
         return r;
     }
     weft_shutdown_register(&shutdown_step);
-    pthread_once(&registered, register_fork);
+    weft_fork_register(&fork_hooks);
     weft_ilock_acquire(&pools.lock);
     weft_list_append(&pools.all, &made->link);
     weft_ilock_release(&pools.lock);

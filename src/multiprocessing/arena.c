@@ -46,7 +46,6 @@ enum {
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards the making of the arena */
 static _Atomic bool made;
-static pthread_once_t hooked = PTHREAD_ONCE_INIT;
 static int arena_fd = -1;
 static int life_fd = -1;
 static _Thread_local uint32_t claimed __attribute__((tls_model("initial-exec")));
@@ -208,7 +207,8 @@ static void after_fork_child(void)
     pthread_mutex_unlock(&lock);
 }
 
-static weft_fork_hooks fork_hooks = {before_fork, after_fork, after_fork_child, NULL};
+static weft_fork_hooks fork_hooks = {
+    .prepare = before_fork, .parent = after_fork, .child = after_fork_child};
 
 /* ---- the place ---------------------------------------------------------------------------------
  */
@@ -373,11 +373,6 @@ static int make(void)
     return r < 0 ? r : 0;
 }
 
-static void hook(void)
-{
-    weft_fork_register(&fork_hooks);
-}
-
 int weft_arena_ensure(void)
 {
     /* acquire: base and size were written before */
@@ -386,7 +381,7 @@ int weft_arena_ensure(void)
     if (weft_context_self() == NULL) /* installs the fork handlers */
         return -ENOMEM;
     /* not under `lock`: a fork takes the list's lock first and `lock` then */
-    pthread_once(&hooked, hook);
+    weft_fork_register(&fork_hooks);
     weft_shutdown_register(&shutdown_step);
     weft_shared_sync_install();
     int r = 0;

@@ -2,16 +2,16 @@
 /*
  * The way of a job through the pool: from a future into a record, and back.
  *
- * A future that is out points at its record and the record at its future; `places` guards these
- * two, so that a cancel finds the record alive, or nothing. A record that was withdrawn from its
- * future stays out until a worker has dropped it.
+ * A future that is out points at its record and the record at its future; `weft_pool_places` guards
+ * these two, so that a cancel finds the record alive, or nothing. A record that was withdrawn from
+ * its future stays out until a worker has dropped it.
  */
 #include <string.h>
 
 #include "core/ilock.h"
 #include "multiprocessing/process_executor.h"
 
-static weft_ilock places; /* of the futures of all pools */
+weft_ilock weft_pool_places;
 
 /* ---- jobs out ----------------------------------------------------------------------------------
  */
@@ -54,9 +54,9 @@ int weft_pool_send_out(weft_process_pool *pool, weft_future *future)
     weft_pool_record *record = new_record(future);
     if (record == NULL)
         return -ENOMEM;
-    weft_ilock_acquire(&places);
+    weft_ilock_acquire(&weft_pool_places);
     future->place = record;
-    weft_ilock_release(&places);
+    weft_ilock_release(&weft_pool_places);
     weft_list_append(&pool->out, &record->link);
     pool->out_count++;
     weft_pool_put(pool, record);
@@ -126,7 +126,7 @@ static weft_pool_record *take_off(weft_process_pool *pool, weft_pool_record *new
 {
     weft_pool_record *oldest = NULL;
     pthread_mutex_lock(&pool->lock);
-    weft_ilock_acquire(&places);
+    weft_ilock_acquire(&weft_pool_places);
     while (newest != NULL) {
         weft_pool_record *next = newest->next;
         newest->next = oldest;
@@ -137,7 +137,7 @@ static weft_pool_record *take_off(weft_process_pool *pool, weft_pool_record *new
         if (oldest->future != NULL)
             oldest->future->place = NULL;
     }
-    weft_ilock_release(&places);
+    weft_ilock_release(&weft_pool_places);
     pthread_mutex_unlock(&pool->lock);
     return oldest;
 }
@@ -145,7 +145,7 @@ static weft_pool_record *take_off(weft_process_pool *pool, weft_pool_record *new
 bool weft_pool_withdraw(weft_future *future)
 {
     uint64_t queued = WEFT_JOB_QUEUED;
-    weft_ilock_acquire(&places);
+    weft_ilock_acquire(&weft_pool_places);
     weft_pool_record *record = future->place;
     bool withdrawn = record != NULL &&
                      atomic_compare_exchange_strong(&record->state, &queued, WEFT_JOB_CANCELLED);
@@ -153,7 +153,7 @@ bool weft_pool_withdraw(weft_future *future)
         record->future = NULL;
         future->place = NULL;
     }
-    weft_ilock_release(&places);
+    weft_ilock_release(&weft_pool_places);
     return withdrawn;
 }
 

@@ -273,20 +273,15 @@ static void after_fork_child(void)
     after_fork();
 }
 
-static weft_fork_hooks fork_hooks = {before_fork, after_fork, after_fork_child, NULL};
-
-static void register_hooks(void)
-{
-    weft_fork_register(&fork_hooks);
-}
+static weft_fork_hooks fork_hooks = {
+    .prepare = before_fork, .parent = after_fork, .child = after_fork_child};
 
 /* What is to be in place before the first child. */
 static int begin_module(void)
 {
-    static pthread_once_t registered = PTHREAD_ONCE_INIT;
     if (weft_context_self() == NULL) /* which installs the fork handlers */
         return -ENOMEM;
-    (void)pthread_once(&registered, register_hooks);
+    weft_fork_register(&fork_hooks);
     weft_shutdown_register(&join_step);
     weft_shutdown_register(&terminate_step);
     return 0;

@@ -436,10 +436,12 @@ static weft_shutdown_step shutdown_step = {.stage = WEFT_STAGE_EXECUTORS, .run =
 static void before_fork(void)
 {
     weft_ilock_acquire(&pools.lock);
+    weft_ilock_acquire(&weft_pool_places);
 }
 
 static void after_fork(void)
 {
+    weft_ilock_release(&weft_pool_places);
     weft_ilock_release(&pools.lock);
 }
 
@@ -451,13 +453,8 @@ static void after_fork_child(void)
     after_fork();
 }
 
-static weft_fork_hooks fork_hooks = {before_fork, after_fork, after_fork_child, NULL};
-static pthread_once_t registered = PTHREAD_ONCE_INIT;
-
-static void register_fork(void)
-{
-    weft_fork_register(&fork_hooks);
-}
+static weft_fork_hooks fork_hooks = {
+    .prepare = before_fork, .parent = after_fork, .child = after_fork_child};
 
 static int set_up(weft_process_pool *pool, const weft_process_pool_options *options)
 {
@@ -540,7 +537,7 @@ int weft_process_pool_open(weft_executor **pool, const weft_process_pool_options
                           weft_handle_name_of(&weft_process_self->job.handle));
     if (weft_context_self() == NULL)
         return -ENOMEM;
-    pthread_once(&registered, register_fork);
+    weft_fork_register(&fork_hooks);
     weft_shutdown_register(&shutdown_step);
     weft_process_pool *made = weft_calloc(1, sizeof *made);
     if (made == NULL)

@@ -10,6 +10,7 @@
 
 #include <pthread.h>
 
+#include "core/ilock.h"
 #include "futures/executor.h"
 #include "multiprocessing/pool.h"
 #include "multiprocessing/process.h"
@@ -43,6 +44,8 @@ typedef struct weft_process_pool {
 } weft_process_pool;
 
 /* ---- pool_jobs.c */
+
+extern weft_ilock weft_pool_places; /* guards where the futures of all pools are */
 
 /* Lock held. A future that has been begun goes out, one that comes back from a dead worker goes out
  * again. Errors: -ENOMEM. */

@@ -278,17 +278,12 @@ static void after_fork_child(void)
     after_fork();
 }
 
-static weft_fork_hooks fork_hooks = {before_fork, after_fork, after_fork_child, NULL};
-static pthread_once_t registered = PTHREAD_ONCE_INIT;
-
-static void register_fork(void)
-{
-    weft_fork_register(&fork_hooks);
-}
+static weft_fork_hooks fork_hooks = {
+    .prepare = before_fork, .parent = after_fork, .child = after_fork_child};
 
 void weft_shared_sync_install(void)
 {
-    pthread_once(&registered, register_fork);
+    weft_fork_register(&fork_hooks);
     weft_shutdown_register(&shutdown_step);
 }
 

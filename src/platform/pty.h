@@ -21,6 +21,11 @@ int weft_pty_open(int *master, int *slave, char path[WEFT_PTY_PATH]);
 /* What the implementation brings: the slave of an open master. */
 int weft_pty_open_slave(int master, char path[WEFT_PTY_PATH]);
 
+/* Around a fork, in the forking thread: what the implementation locks is held before it, and free
+ * after it in both. */
+void weft_pty_before_fork(void);
+void weft_pty_after_fork(void);
+
 /* Errors: -ENOTSUP: POSIX has no word about the size; -EBADF, -ENOTTY. */
 int weft_pty_set_size(int master, unsigned short rows, unsigned short columns);
 

@@ -48,3 +48,13 @@ int weft_pty_set_size(int master, unsigned short rows, unsigned short columns)
     (void)columns;
     return -ENOTSUP;
 }
+
+void weft_pty_before_fork(void)
+{
+    (void)pthread_mutex_lock(&lock);
+}
+
+void weft_pty_after_fork(void)
+{
+    (void)pthread_mutex_unlock(&lock);
+}

@@ -214,7 +214,8 @@ static int restore_all(weft_instant deadline)
     return 0;
 }
 
-static weft_fork_hooks fork_hooks = {before_fork, after_fork, after_fork_child, NULL};
+static weft_fork_hooks fork_hooks = {
+    .prepare = before_fork, .parent = after_fork, .child = after_fork_child};
 static weft_shutdown_step shutdown_step = {.stage = WEFT_STAGE_SIGNALS, .run = restore_all};
 
 /* Main thread only, so once is a flag. */

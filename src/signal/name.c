@@ -6,13 +6,13 @@
  *
  * The numbers of real-time signals are known at run time: their names are made at the first use.
  */
-#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 
 #include <weft/signal.h>
 
 #include "core/error.h"
+#include "core/single.h"
 #include "signal/handler.h"
 
 typedef struct named {
@@ -84,7 +84,7 @@ typedef struct made_name {
 } made_name;
 
 static made_name made[WEFT_SIGNALS];
-static pthread_once_t making = PTHREAD_ONCE_INIT;
+static weft_single making;
 
 static void make_names(void)
 {
@@ -104,7 +104,7 @@ static void make_names(void)
 /* NULL: not a real-time signal. */
 static const made_name *made_name_of(int signum)
 {
-    pthread_once(&making, make_names);
+    weft_single_run(&making, make_names);
     if (signum <= 0 || signum >= WEFT_SIGNALS || made[signum].name[0] == '\0')
         return NULL;
     return &made[signum];

@@ -9,8 +9,6 @@
  */
 #include "signal/handler.h"
 
-#include <pthread.h>
-
 #include "core/clock.h"
 #include "core/fork.h"
 #include "core/ilock.h"
@@ -40,13 +38,8 @@ static void after_fork_child(void)
     weft_ilock_release(&lock);
 }
 
-static weft_fork_hooks fork_hooks = {before_fork, after_fork, after_fork_child, NULL};
-static pthread_once_t registered = PTHREAD_ONCE_INIT;
-
-static void register_fork(void)
-{
-    weft_fork_register(&fork_hooks);
-}
+static weft_fork_hooks fork_hooks = {
+    .prepare = before_fork, .parent = after_fork, .child = after_fork_child};
 
 void weft_signal_end_pauses(void)
 {
@@ -96,6 +89,6 @@ int weft_signal_pause(double timeout)
         return weft_wait_pause(waiter.context, deadline);
     if (waiter.context->coroutine && (r = run_what_came()) != 0)
         return r < 0 ? r : 0;
-    pthread_once(&registered, register_fork);
+    weft_fork_register(&fork_hooks);
     return pause_for_handlers(&waiter, deadline);
 }

@@ -98,13 +98,8 @@ static void after_fork_child(void)
     after_fork();
 }
 
-static weft_fork_hooks fork_hooks = {before_fork, after_fork, after_fork_child, NULL};
-static pthread_once_t registered = PTHREAD_ONCE_INIT;
-
-static void register_fork(void)
-{
-    weft_fork_register(&fork_hooks);
-}
+static weft_fork_hooks fork_hooks = {
+    .prepare = before_fork, .parent = after_fork, .child = after_fork_child};
 
 /* The lock is held. All signals are blocked in it: none of the host's handlers runs there. */
 static int start_thread(void)
@@ -126,7 +121,7 @@ int weft_warden_spawn(const weft_spawn_plan *plan, weft_spawn_result *result)
     weft_spawn_plan own = *plan;
     request mine = {.plan = &own, .result = result};
     *result = (weft_spawn_result){.pid = -1, .pidfd = -1, .stage = WEFT_SPAWN_FORK};
-    (void)pthread_once(&registered, register_fork);
+    weft_fork_register(&fork_hooks);
     weft_shutdown_register(&shutdown_step);
     (void)pthread_sigmask(SIG_SETMASK, NULL, &mask);
     if (own.mask == NULL)

@@ -21,18 +21,13 @@ static void after_fork(void)
     weft_ilock_release(&excepthook.lock);
 }
 
-static weft_fork_hooks fork_hooks = {before_fork, after_fork, after_fork, NULL};
-static pthread_once_t registered = PTHREAD_ONCE_INIT;
-
-static void register_fork(void)
-{
-    weft_fork_register(&fork_hooks);
-    weft_fork_install();
-}
+static weft_fork_hooks fork_hooks = {
+    .prepare = before_fork, .parent = after_fork, .child = after_fork};
 
 void weft_thread_set_excepthook(weft_thread_excepthook_fn *hook, void *arg)
 {
-    pthread_once(&registered, register_fork);
+    weft_fork_register(&fork_hooks);
+    weft_fork_install();
     weft_ilock_acquire(&excepthook.lock);
     excepthook.hook = hook;
     excepthook.arg = arg;

@@ -66,24 +66,22 @@ static int shutdown_threads(weft_instant deadline);
 static int shutdown_daemons(weft_instant deadline);
 static int shutdown_rest(weft_instant deadline);
 
-static weft_fork_hooks fork_hooks = {fork_prepare, fork_parent, fork_child, NULL};
+static weft_fork_hooks fork_hooks = {
+    .prepare = fork_prepare, .parent = fork_parent, .child = fork_child};
 static weft_shutdown_step steps[] = {
     {.stage = WEFT_STAGE_THREADS, .run = shutdown_threads},
     {.stage = WEFT_STAGE_DAEMONS, .run = shutdown_daemons},
     {.stage = WEFT_STAGE_HELPERS, .run = shutdown_rest},
 };
 
-/* Lock held. Whether it is the first one ever. */
-static bool insert(weft_thread *thread, bool at_front)
+/* Lock held. */
+static void insert(weft_thread *thread, bool at_front)
 {
-    bool first = !weft_threads.registered;
-    weft_threads.registered = true;
     thread->ident = ++weft_threads.idents;
     if (at_front)
         weft_list_prepend(&weft_threads.all, &thread->link);
     else
         weft_list_append(&weft_threads.all, &thread->link);
-    return first;
 }
 
 static void register_steps(void)
@@ -96,27 +94,24 @@ static void register_steps(void)
 
 void weft_thread_list_add(weft_thread *thread)
 {
+    register_steps();
     weft_ilock_acquire(&weft_threads.lock);
-    bool first = insert(thread, false);
+    insert(thread, false);
     weft_ilock_release(&weft_threads.lock);
-    if (first)
-        register_steps();
 }
 
 weft_thread *weft_thread_list_add_main(weft_thread *thread, bool adopted)
 {
-    bool first = false;
+    register_steps();
     weft_ilock_acquire(&weft_threads.lock);
     weft_thread *other = weft_threads.main;
     if (other == NULL) {
-        first = insert(thread, true); /* it is the oldest */
+        insert(thread, true); /* it is the oldest */
         weft_threads.main = thread;
     }
     if (adopted || other == NULL)
         weft_threads.main_adopted = adopted;
     weft_ilock_release(&weft_threads.lock);
-    if (first)
-        register_steps();
     if (other == NULL)
         return thread;
     weft_handle_drop(&thread->job.handle);

@@ -44,7 +44,6 @@ typedef struct weft_thread_list {
     weft_thread *main;
     bool main_adopted; /* `main` belongs to the main thread's context; else to this list */
     bool main_known; /* where the system does not tell who is main, the first that asked has been */
-    bool registered; /* shutdown steps and fork hooks are */
     uint64_t idents;
 } weft_thread_list;
 

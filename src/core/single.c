@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/* The first calls. Those that wait give the processor away, as they do so once in a program's life.
+ */
+#include "core/single.h"
+
+#include <sched.h>
+#include <unistd.h>
+
+void weft_single_run_slow(weft_single *single, void (*fn)(void))
+{
+    int self = getpid();
+    int word = atomic_load_explicit(&single->word, memory_order_acquire);
+    while (word != -1) {
+        if (word == self) {
+            sched_yield();
+            word = atomic_load_explicit(&single->word, memory_order_acquire);
+        } else if (atomic_compare_exchange_weak_explicit(
+                       &single->word, &word, self, memory_order_acquire, memory_order_acquire)) {
+            fn();
+            weft_single_set_done(single);
+            return;
+        }
+    }
+}
