@@ -28,6 +28,8 @@
 /* A poll costs a system call, some hundred switches' worth: so many may go by before the next. */
 enum { BUDGET = 512 };
 
+static const weft_runner_hooks no_hooks; /* of an owner that adds nothing */
+
 static struct {
     weft_ilock lock;
     weft_runner *free; /* guarded by lock; runners are type-stable */
@@ -236,8 +238,8 @@ static bool something_came(weft_runner *runner)
     const weft_runner_hooks *hooks = runner->hooks;
     return atomic_load(&runner->inbox) != NULL ||
            (runner->thread->main && atomic_load(&weft_interrupt_pending) != 0) ||
-           (hooks != NULL && hooks->pending != NULL && hooks->pending(runner)) ||
-           (hooks != NULL && hooks->cancelled != NULL &&
+           (hooks->pending != NULL && hooks->pending(runner)) ||
+           (hooks->cancelled != NULL &&
             (atomic_load(&runner->thread->cancel) & WEFT_CANCEL_PENDING) != 0);
 }
 
@@ -245,7 +247,7 @@ static bool something_came(weft_runner *runner)
 static void look_at_cancels(weft_runner *runner)
 {
     weft_context *thread = runner->thread;
-    if (runner->hooks == NULL || runner->hooks->cancelled == NULL)
+    if (runner->hooks->cancelled == NULL)
         return;
     if (weft_cancel_pending(thread))
         weft_wait_cancelled(thread);
@@ -285,10 +287,10 @@ static int rest(weft_runner *runner, weft_instant deadline)
 {
     const weft_runner_hooks *hooks = runner->hooks;
     deadline = weft_instant_min(deadline, weft_heap_next(&runner->timers));
-    if (hooks != NULL && hooks->idle != NULL && !hooks->idle(runner))
+    if (hooks->idle != NULL && !hooks->idle(runner))
         return 0;
     int r = block(runner, deadline);
-    if (hooks != NULL && hooks->busy != NULL)
+    if (hooks->busy != NULL)
         hooks->busy(runner);
     take_inbox(runner);
     fire_due(runner);
@@ -319,9 +321,9 @@ int weft_runner_turn(weft_runner *runner, weft_instant deadline)
     look_at_cancels(runner);
     if (runner->ready != NULL && runner->poller != NULL)
         r = weft_runner_poll(runner, WEFT_INSTANT_NOW);
-    if (hooks != NULL && hooks->supply != NULL)
+    if (hooks->supply != NULL)
         hooks->supply(runner);
-    if (runner->ready == NULL && hooks != NULL && hooks->cancelled != NULL)
+    if (runner->ready == NULL && hooks->cancelled != NULL)
         deadline = weft_instant_min(deadline, runner->thread->scopes.nearest);
     if (runner->ready == NULL)
         r = rest(runner, deadline);
@@ -383,7 +385,7 @@ int weft_runner_open(weft_runner **opened, const weft_runner_hooks *hooks, void 
     if (runner == NULL)
         return weft_error(-ENOMEM, "open a loop: no memory");
     runner->thread = self;
-    runner->hooks = hooks;
+    runner->hooks = hooks != NULL ? hooks : &no_hooks;
     runner->owner = owner;
     weft_switch_init_thread(&self->place);
     self->runner = runner;
@@ -412,7 +414,7 @@ void weft_runner_close(weft_runner *runner)
     weft_switch_destroy_thread(&thread->place);
     thread->runner = NULL;
     atomic_store(&thread->runs, NULL);
-    runner->hooks = NULL;
+    runner->hooks = &no_hooks;
     runner->owner = NULL;
     weft_ilock_acquire(&pool.lock);
     runner->next_free = pool.free;
