@@ -29,7 +29,6 @@ static _Atomic uint32_t ids; /* those that have been drawn */
 
 static weft_single key_once;
 static pthread_key_t key;
-static bool key_made;
 
 static void before_fork(void)
 {
@@ -97,11 +96,9 @@ static void thread_ends(void *context)
     weft_context_release(ended);
 }
 
-static void make_key(void)
+static bool make_key(void)
 {
-    key_made = pthread_key_create(&key, thread_ends) == 0;
-    weft_fork_register(&fork_hooks);
-    weft_fork_install();
+    return pthread_key_create(&key, thread_ends) == 0;
 }
 
 uint32_t weft_context_draw_id(weft_context *self)
@@ -162,6 +159,9 @@ static weft_context *make_context(void)
 
 weft_context *weft_context_acquire(void)
 {
+    if (!weft_fork_install())
+        return NULL;
+    weft_fork_register(&fork_hooks);
     weft_ilock_acquire(&pool.lock);
     weft_context *context = pool.free;
     if (context != NULL)
@@ -186,8 +186,7 @@ void weft_context_release(weft_context *context)
 /* Whether the thread's end will end the context, too. */
 static bool keep(weft_context *context)
 {
-    weft_single_run(&key_once, make_key);
-    return key_made && pthread_setspecific(key, context) == 0;
+    return weft_single_run(&key_once, make_key) && pthread_setspecific(key, context) == 0;
 }
 
 bool weft_context_begin(weft_context *context)

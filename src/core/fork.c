@@ -70,18 +70,19 @@ static void in_child(void)
     weft_cloexec_after_fork();
 }
 
-static void install(void)
+static bool install(void)
 {
-    pthread_atfork(prepare, in_parent, in_child);
+    return pthread_atfork(prepare, in_parent, in_child) == 0;
 }
 
-void weft_fork_install(void)
+bool weft_fork_install(void)
 {
-    weft_single_run(&installed, install);
+    return weft_single_run(&installed, install);
 }
 
 void weft_fork_register_slow(weft_fork_hooks *hooks)
 {
+    (void)weft_fork_install(); /* without memory no context can be made, and that says it */
     weft_ilock_acquire(&lock);
     if (!atomic_load_explicit(&hooks->listed, memory_order_relaxed)) {
         hooks->next = newest;

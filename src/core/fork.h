@@ -5,7 +5,7 @@
  * The generation changes in each child; handles carry the one they were made in, and answer
  * WEFT_EFORKED in another. The prepare handler takes every lock of a global (buckets, pools) in a
  * fixed order, so that the child finds them free and whole; handles' own locks are simply dead with
- * their handles. Registered with pthread_atfork once, at the first use of a context.
+ * their handles. Registered with pthread_atfork once, before the first such lock is taken.
  */
 #ifndef WEFT_CORE_FORK_H
 #define WEFT_CORE_FORK_H
@@ -29,7 +29,8 @@ typedef struct weft_fork_hooks {
 void weft_fork_register_slow(weft_fork_hooks *hooks);
 
 /* Idempotent. To be called before the lock is taken that the hooks take, and not under it: a fork
- * takes the list of hooks first. */
+ * takes the list of hooks first. Nothing of weft may have been used before: this installs the
+ * handlers, too. */
 static inline void weft_fork_register(weft_fork_hooks *hooks)
 {
     /* acquire: whoever sees it listed may be forked */
@@ -37,7 +38,7 @@ static inline void weft_fork_register(weft_fork_hooks *hooks)
         weft_fork_register_slow(hooks);
 }
 
-/* Installs the pthread_atfork handlers; idempotent. */
-void weft_fork_install(void);
+/* Installs the pthread_atfork handlers; idempotent. false: no memory. */
+bool weft_fork_install(void);
 
 #endif

@@ -6,7 +6,7 @@
 #include <sched.h>
 #include <unistd.h>
 
-void weft_single_run_slow(weft_single *single, void (*fn)(void))
+bool weft_single_run_slow(weft_single *single, bool (*fn)(void))
 {
     int self = getpid();
     int word = atomic_load_explicit(&single->word, memory_order_acquire);
@@ -16,9 +16,10 @@ void weft_single_run_slow(weft_single *single, void (*fn)(void))
             word = atomic_load_explicit(&single->word, memory_order_acquire);
         } else if (atomic_compare_exchange_weak_explicit(
                        &single->word, &word, self, memory_order_acquire, memory_order_acquire)) {
-            fn();
-            weft_single_set_done(single);
-            return;
+            bool done = fn();
+            atomic_store_explicit(&single->word, done ? -1 : 0, memory_order_release);
+            return done;
         }
     }
+    return true;
 }

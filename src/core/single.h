@@ -11,12 +11,13 @@
 #define WEFT_CORE_SINGLE_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 
 typedef struct weft_single {
     _Atomic int word; /* 0 not yet, -1 done, else the number of the process that is at it */
 } weft_single;
 
-void weft_single_run_slow(weft_single *single, void (*fn)(void));
+bool weft_single_run_slow(weft_single *single, bool (*fn)(void));
 
 static inline void weft_single_set_done(weft_single *single)
 {
@@ -25,12 +26,13 @@ static inline void weft_single_set_done(weft_single *single)
 }
 
 /* Calls fn, unless that has been done; whoever comes while another is at it waits for that one. fn
- * is short and does not come here for the same word. */
-static inline void weft_single_run(weft_single *single, void (*fn)(void))
+ * is short and does not come here for the same word. false: so said fn, and the next call tries
+ * again. */
+static inline bool weft_single_run(weft_single *single, bool (*fn)(void))
 {
     /* acquire: what fn wrote is seen */
-    if (atomic_load_explicit(&single->word, memory_order_acquire) != -1)
-        weft_single_run_slow(single, fn);
+    return atomic_load_explicit(&single->word, memory_order_acquire) == -1 ||
+           weft_single_run_slow(single, fn);
 }
 
 #endif

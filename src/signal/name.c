@@ -86,7 +86,7 @@ typedef struct made_name {
 static made_name made[WEFT_SIGNALS];
 static weft_single making;
 
-static void make_names(void)
+static bool make_names(void)
 {
 #if defined(SIGRTMIN)
     int first = SIGRTMIN, last = SIGRTMAX;
@@ -99,6 +99,7 @@ static void make_names(void)
         snprintf(entry->text, sizeof entry->text, "Real-time signal %d", signum - first);
     }
 #endif
+    return true;
 }
 
 /* NULL: not a real-time signal. */

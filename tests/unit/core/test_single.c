@@ -9,16 +9,23 @@ static weft_single single;
 static _Atomic int calls;
 static struct gate inside, leave;
 
-static void count(void)
+static bool count(void)
 {
     calls++;
+    return true;
 }
 
-static void stay_inside(void)
+static bool fail_once(void)
+{
+    return calls++ > 0;
+}
+
+static bool stay_inside(void)
 {
     calls++;
     gate_arrive(&inside);
     gate_wait(&leave);
+    return true;
 }
 
 static void *run_and_look(void *arg)
@@ -86,11 +93,23 @@ static void a_child_forked_in_its_middle_begins_anew(void **state)
     gate_destroy(&leave);
 }
 
+static void what_has_failed_is_tried_again(void **state)
+{
+    (void)state;
+    single = (weft_single){0};
+    calls = 0;
+    assert_false(weft_single_run(&single, fail_once));
+    assert_true(weft_single_run(&single, fail_once));
+    assert_true(weft_single_run(&single, fail_once));
+    assert_int_equal(calls, 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         weft_test(whoever_comes_while_another_is_at_it_waits_for_that_one),
         weft_test(a_child_forked_in_its_middle_begins_anew),
+        weft_test(what_has_failed_is_tried_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
