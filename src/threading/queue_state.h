@@ -11,8 +11,8 @@
 #include "threading/queue_order.h"
 
 enum { WEFT_QUEUE_OPEN, WEFT_QUEUE_DRAINING, WEFT_QUEUE_DROPPED }; /* closed */
-/* weft_waiter.tag: why it was notified */
-enum { WEFT_QUEUE_TOLD, WEFT_QUEUE_PROMISED };
+/* weft_waiter.tag: why it was notified; COMING: promised, and counted in weft_line.coming */
+enum { WEFT_QUEUE_TOLD, WEFT_QUEUE_PROMISED, WEFT_QUEUE_COMING };
 
 /* Those who wait for an item, or for room. */
 typedef struct weft_line {

@@ -28,17 +28,19 @@ enum {
 /* ---- Waking -----------------------------------------------------------------------------------
  */
 
-/* Makes one promise to the first of the line; false: nobody is there, or has to be woken now. */
+/* Makes one promise to the first of the line; false: nobody is there, or has to be woken now. The
+ * main thread may be in a signal handler, on top of its wait, that waits for one of the others: so
+ * nobody relies on its coming. */
 static bool promise(weft_line *line, weft_wake *wake)
 {
     weft_link *link;
     while (line->coming == 0 && (link = weft_list_pop(&line->waiters)) != NULL) {
         weft_waiter *waiter = WEFT_CONTAINER(link, weft_waiter, link);
-        bool thread = !waiter->context->coroutine;
-        waiter->tag = WEFT_QUEUE_PROMISED;
+        bool comes = !waiter->context->coroutine && !waiter->context->main;
+        waiter->tag = comes ? WEFT_QUEUE_COMING : WEFT_QUEUE_PROMISED;
         if (weft_wait_notify(waiter, wake)) {
             line->promised++;
-            line->coming += thread;
+            line->coming += comes;
             return true;
         }
     }
@@ -133,8 +135,8 @@ static int wait_in_line(weft_queue *queue, weft_line *line, weft_waiter *waiter,
                         weft_instant deadline)
 {
     int r = weft_queue_park(queue, &line->waiters, waiter, deadline);
-    if (r >= 0 && waiter->tag == WEFT_QUEUE_PROMISED) {
-        line->coming -= !waiter->context->coroutine;
+    if (r >= 0 && waiter->tag != WEFT_QUEUE_TOLD) {
+        line->coming -= waiter->tag == WEFT_QUEUE_COMING;
         if (line->promised > 0) /* none are left when the queue has been dropped */
             line->promised--;
     }

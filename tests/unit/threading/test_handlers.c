@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Signal handlers that run on top of the main thread's wait, and need the same lock or queue: what
+ * the interrupted wait is given meanwhile must keep nobody from going on whom the handler waits
+ * for.
+ */
+#include "support/support.h"
+
+#include <signal.h>
+
+#include <weft.h>
+
+enum { LONG = 10 }; /* seconds: a failure instead of a hang */
+
+typedef struct scene {
+    weft_queue *queue;
+    int calls, result;
+    int taken; /* by who runs in the handler */
+} scene;
+
+/* In the handler's loop: `first` waits, then `second` lets it go on. */
+typedef struct pair {
+    weft_fn *first, *second;
+    scene *scene;
+} pair;
+
+static int run_pair(void *arg)
+{
+    pair *of = arg;
+    weft_task *task;
+    int r = weft_task_start(&task, of->first, WEFT_POINTER(of->scene), NULL);
+    if (r == 0)
+        r = weft_sleep(0);
+    if (r == 0)
+        r = of->second(of->scene);
+    if (r == 0)
+        r = weft_result(task, WEFT_NONE, WEFT_FOREVER);
+    weft_release(task);
+    return r;
+}
+
+static int get_one(void *arg)
+{
+    scene *s = arg;
+    int scope = weft_timeout_begin(LONG); /* unlike a timeout of the get it takes nothing at last */
+    int r = weft_queue_get(s->queue, WEFT_OUT(s->taken), WEFT_FOREVER);
+    return weft_timeout_end(scope, r < 0 ? r : 0);
+}
+
+static int put_two(void *arg)
+{
+    scene *s = arg;
+    return weft_queue_put(s->queue, WEFT_ARG((int){2}), WEFT_FOREVER);
+}
+
+static int use_the_queue(const weft_signal_info *info, void *arg)
+{
+    scene *s = arg;
+    pair of = {get_one, put_two, s};
+    (void)info;
+    s->calls++;
+    s->result = weft_queue_put(s->queue, WEFT_ARG((int){1}), WEFT_FOREVER);
+    if (s->result == 0)
+        s->result = weft_run(run_pair, WEFT_POINTER(&of), NULL);
+    return 0;
+}
+
+/* The first item is promised to the interrupted get, which cannot come for it before the handler
+ * returns; the second is for who waits behind. */
+static void an_item_reaches_those_behind_an_interrupted_get(void **state)
+{
+    scene s = {.taken = 0};
+    int item = 0;
+    (void)state;
+    assert_int_equal(weft_queue_open(&s.queue, NULL), 0);
+    assert_int_equal(weft_signal_set(SIGUSR1, use_the_queue, &s), 0);
+    raise(SIGUSR1);
+    assert_int_equal(weft_queue_get(s.queue, WEFT_OUT(item), WEFT_FOREVER), sizeof(item));
+    assert_int_equal(s.calls, 1);
+    assert_int_equal(s.result, 0);
+    assert_int_equal(s.taken + item, 3);
+    weft_signal_restore(SIGUSR1);
+    weft_release(s.queue);
+}
+
+static int shut_down(void **state)
+{
+    (void)state;
+    return weft_shutdown(WEFT_FOREVER);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        weft_test(an_item_reaches_those_behind_an_interrupted_get),
+    };
+    return cmocka_run_group_tests(tests, NULL, shut_down);
+}
