@@ -69,6 +69,7 @@ typedef struct weft_context {
     weft_wakeup wakeup; /* threads: opened when it first sleeps in poll; else -1 */
     int handler_code;   /* main: a handler's code that came when its wait was over: ends the next */
     bool handling;      /* main: signal handlers run on top of this context */
+    bool steps_back;    /* main: not on top of its present wait, which ends for them */
     /* another thread: a signal that comes to it ends its wait; read in the handler */
     volatile sig_atomic_t pausing;
 } weft_context;

@@ -197,6 +197,8 @@ static int look_at_interrupts(weft_context *self, weft_instant limit, bool *late
     int code = self->handler_code;
     self->handler_code = 0;
     if (code == 0 && atomic_load(&weft_interrupt_pending) != 0) {
+        if (self->steps_back)
+            return weft_wait_retract(self) ? WEFT_WAIT_HANDLERS : 0;
         code = weft_interrupt_run(self);
         *late = limit != WEFT_INSTANT_NEVER && limit <= weft_instant_now();
     }
@@ -365,6 +367,14 @@ int weft_wait_sleep(weft_context *self, weft_instant deadline)
         return weft_wait_sleep_fds(self, deadline, NULL, 0);
     weft_runner_leave(self);
     return outcome(self, deadline);
+}
+
+int weft_wait_sleep_stepping_back(weft_context *self, weft_instant deadline)
+{
+    self->steps_back = true;
+    int r = weft_wait_sleep(self, deadline);
+    self->steps_back = false;
+    return r;
 }
 
 /* In poll in every column: there a handler can end it. The descriptor is none, and never ready. */

@@ -44,8 +44,10 @@ enum {
     WEFT_WAIT_INTERRUPT = 16, /* added by signal handlers */
 };
 
-/* weft_wait_sleep: notified, and a cancel is pending too. */
-enum { WEFT_WAIT_AND_CANCEL = 1 };
+enum {
+    WEFT_WAIT_AND_CANCEL = 1, /* weft_wait_sleep: notified, and a cancel is pending too */
+    WEFT_WAIT_HANDLERS = 2,   /* weft_wait_sleep_stepping_back: signal handlers are to run */
+};
 
 typedef struct weft_waiter {
     weft_link link;        /* in the queue; guarded by the queue's lock */
@@ -98,8 +100,13 @@ static inline void weft_wait_publish(weft_waiter *waiter)
  */
 int weft_wait_sleep(weft_context *self, weft_instant deadline);
 
-/* The same, and until one of the descriptors is ready (then 0, with its `ready` set). Errors: also
- * -ENOMEM, -EBADF. */
+/* As weft_wait_sleep, but signal handlers do not run on top of it: WEFT_WAIT_HANDLERS, and the
+ * waiter may still be linked. For lines in which nobody may stand while a handler does, as those
+ * behind would go on only after him; weft_interrupt_run runs them. */
+int weft_wait_sleep_stepping_back(weft_context *self, weft_instant deadline);
+
+/* As weft_wait_sleep, and until one of the descriptors is ready (then 0, with its `ready` set).
+ * Errors: also -ENOMEM, -EBADF. */
 int weft_wait_sleep_fds(weft_context *self, weft_instant deadline, weft_fd_wait *fds, size_t count);
 
 /* As weft_wait_sleep without limit, scopes and cancel: to take back a lock that must be held on

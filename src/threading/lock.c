@@ -12,7 +12,9 @@
  * Invariant: when the lock is free and somebody is in the bucket, WOKEN is set, or a release holds
  * the bucket's lock. WOKEN is cleared only by the one that was woken, when it takes the lock, goes
  * back to the front of the queue, or gives up (then it wakes the next); and by whoever queues up in
- * a forked child, where the woken one may not exist: cleared for nothing it costs one wake-up.
+ * a forked child, where the woken one may not exist: cleared for nothing it costs one wake-up. On
+ * its way means that it comes: the main thread is not in the queue while it runs signal handlers,
+ * which may want the lock, too.
  *
  * The lock may be barged: whoever finds it free takes it, so a thread that locks in a loop keeps
  * its cache line. Nobody starves: one that has waited for over a millisecond gets it handed over:
@@ -29,6 +31,7 @@
  */
 #include "threading/lock.h"
 
+#include "core/interrupt.h"
 #include "platform/cpu.h"
 #include "platform/pause.h"
 
@@ -121,6 +124,22 @@ static void leave(weft_lock *lock, lock_waiter *me)
     weft_bucket_release(bucket);
 }
 
+/* As weft_wait_sleep. WEFT_WAIT_HANDLERS: it has left the queue, and handlers have run. */
+static int sleep_in_queue(weft_lock *lock, lock_waiter *me, weft_instant deadline, bool *steps_back)
+{
+    weft_context *self = me->waiter.context;
+    if (!*steps_back)
+        return weft_wait_sleep(self, deadline);
+    int r = weft_wait_sleep_stepping_back(self, deadline);
+    if (r != WEFT_WAIT_HANDLERS)
+        return r;
+    leave(lock, me);
+    r = weft_interrupt_run(self);
+    /* what is there again, or could not run, does so on top of the wait, which has its deadline */
+    *steps_back = atomic_load(&weft_interrupt_pending) == 0;
+    return r != 0 ? r : WEFT_WAIT_HANDLERS;
+}
+
 /* The one that was woken gives up: if the lock is free, the next is woken. */
 static void pass_on(weft_lock *lock)
 {
@@ -156,14 +175,14 @@ static int acquire_queued(weft_lock *lock, weft_instant deadline, bool firmly)
     me.waiter.firm = firmly;
     me.handed = false;
     me.since = weft_instant_now();
-    bool woken = false;
+    bool woken = false, steps_back = true;
     for (;;) {
         if (enqueue_or_take(lock, &me, woken))
             return 0;
         if (firmly)
             weft_wait_sleep_firmly(self);
         else
-            r = weft_wait_sleep(self, deadline);
+            r = sleep_in_queue(lock, &me, deadline, &steps_back);
         if (r < 0) {
             leave(lock, &me);
             return r;

@@ -14,6 +14,7 @@ enum { LONG = 10 }; /* seconds: a failure instead of a hang */
 
 typedef struct scene {
     weft_queue *queue;
+    weft_lock lock;
     int calls, result;
     int taken; /* by who runs in the handler */
 } scene;
@@ -79,8 +80,69 @@ static void an_item_reaches_those_behind_an_interrupted_get(void **state)
     assert_int_equal(s.calls, 1);
     assert_int_equal(s.result, 0);
     assert_int_equal(s.taken + item, 3);
-    weft_signal_restore(SIGUSR1);
+    assert_int_equal(weft_signal_restore(SIGUSR1), 0);
     weft_release(s.queue);
+}
+
+static int hold_for_a_moment(void *arg)
+{
+    scene *s = arg;
+    int scope = weft_timeout_begin(LONG);
+    int r = weft_lock_acquire(&s->lock, WEFT_FOREVER);
+    r = weft_timeout_end(scope, r);
+    return r < 0 ? r : weft_lock_release(&s->lock);
+}
+
+static int release(void *arg)
+{
+    scene *s = arg;
+    return weft_lock_release(&s->lock);
+}
+
+static int use_the_lock(const weft_signal_info *info, void *arg)
+{
+    scene *s = arg;
+    pair of = {hold_for_a_moment, release, s};
+    (void)info;
+    s->calls++;
+    s->result = weft_run(run_pair, WEFT_POINTER(&of), NULL);
+    return 0;
+}
+
+/* The one that the release lets go on is not the interrupted acquire, which cannot come. */
+static void a_handler_may_wait_for_the_lock_that_it_interrupts_the_wait_for(void **state)
+{
+    scene s = {.calls = 0};
+    (void)state;
+    assert_int_equal(weft_lock_acquire(&s.lock, WEFT_NOWAIT), 0);
+    assert_int_equal(weft_signal_set(SIGUSR1, use_the_lock, &s), 0);
+    raise(SIGUSR1);
+    assert_int_equal(weft_lock_acquire(&s.lock, WEFT_FOREVER), 0);
+    assert_int_equal(s.calls, 1);
+    assert_int_equal(s.result, 0);
+    assert_int_equal(weft_lock_release(&s.lock), 0);
+    assert_int_equal(weft_signal_restore(SIGUSR1), 0);
+}
+
+static int raise_again(const weft_signal_info *info, void *arg)
+{
+    scene *s = arg;
+    s->calls++;
+    return raise(info->signum);
+}
+
+static void a_wait_for_a_lock_has_its_deadline_among_handlers(void **state)
+{
+    scene s = {.calls = 0};
+    (void)state;
+    assert_int_equal(weft_lock_acquire(&s.lock, WEFT_NOWAIT), 0);
+    assert_int_equal(weft_signal_set(SIGUSR1, raise_again, &s), 0);
+    raise(SIGUSR1);
+    assert_int_equal(weft_lock_acquire(&s.lock, 0.01), -ETIMEDOUT);
+    assert_true(s.calls > 0);
+    assert_int_equal(weft_signal_set(SIGUSR1, weft_signal_ignore, NULL), 0);
+    assert_int_equal(weft_signal_restore(SIGUSR1), 0);
+    assert_int_equal(weft_lock_release(&s.lock), 0);
 }
 
 static int shut_down(void **state)
@@ -93,6 +155,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         weft_test(an_item_reaches_those_behind_an_interrupted_get),
+        weft_test(a_handler_may_wait_for_the_lock_that_it_interrupts_the_wait_for),
+        weft_test(a_wait_for_a_lock_has_its_deadline_among_handlers),
     };
     return cmocka_run_group_tests(tests, NULL, shut_down);
 }
