@@ -37,8 +37,8 @@
  * or blocks its thread when it is in none; threads and coroutines may wait for the same one. In
  * memory from weft_shared_alloc it is shared by processes (a read-write lock refuses to be). Its
  * memory may be freed as soon as nobody uses it any more, also right after the release, set or
- * notify that let the last other user go on. Copying a value copies no waiter and means nothing.
- * Members whose names end in _ are weft's own.
+ * notify that let the last other user go on (in shared memory not before that one has returned).
+ * Copying a value copies no waiter and means nothing. Members whose names end in _ are weft's own.
  *
  * Timeouts are seconds: negative for ever, 0 polls. A wait ends with -ETIMEDOUT when time is up,
  * with -ECANCELED when the waiting thread or task is cancelled or a timeout scope ends (base.h),

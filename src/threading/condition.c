@@ -38,19 +38,32 @@ static int check_held(weft_condition *condition, const char *what)
                       condition->rlock != NULL ? "the caller does not have" : "nobody holds");
 }
 
-/* All levels of the lock, which the caller holds; and back, firmly: 0 or 1. */
-static uint32_t drop_lock(weft_condition *condition)
+/* A condition's lock, while a wait is without it. Taken from the condition before it is dropped:
+ * who has been notified does not touch the condition any more, only its lock. */
+typedef struct dropped {
+    weft_lock *lock;
+    weft_rlock *rlock; /* NULL: it is `lock` */
+    uint32_t levels;
+} dropped;
+
+/* All levels of the lock, which the caller holds. */
+static dropped drop_lock(weft_condition *condition)
 {
-    if (condition->rlock != NULL)
-        return weft_rlock_save(condition->rlock);
-    weft_lock_release(lock_of(condition));
-    return 1;
+    dropped it = {.rlock = condition->rlock};
+    if (it.rlock != NULL) {
+        it.levels = weft_rlock_save(it.rlock);
+    } else {
+        it.lock = lock_of(condition);
+        weft_lock_release(it.lock);
+    }
+    return it;
 }
 
-static int take_lock_back(weft_condition *condition, uint32_t levels)
+/* And back, firmly: 0 or 1. */
+static int take_lock_back(const dropped *it)
 {
-    return condition->rlock != NULL ? weft_rlock_restore(condition->rlock, levels)
-                                    : weft_lock_acquire_firmly(lock_of(condition));
+    return it->rlock != NULL ? weft_rlock_restore(it->rlock, it->levels)
+                             : weft_lock_acquire_firmly(it->lock);
 }
 
 int weft_condition_acquire(weft_condition *condition, double timeout)
@@ -126,11 +139,11 @@ static int wait_private(weft_condition *condition, weft_instant deadline)
     weft_bucket *bucket = weft_bucket_acquire(condition);
     __atomic_fetch_add(&condition->waiting_, 1, __ATOMIC_RELAXED);
     weft_value_enlist(bucket, &waiter);
-    uint32_t levels = drop_lock(condition);
+    dropped lock = drop_lock(condition);
     r = weft_wait_sleep(waiter.context, deadline);
     if (r < 0)
         leave(condition, &waiter);
-    int died = take_lock_back(condition, levels);
+    int died = take_lock_back(&lock);
     if (r < 0)
         return r;
     if (r == WEFT_WAIT_AND_CANCEL) {
@@ -170,9 +183,9 @@ static int wait_shared(weft_condition *condition, weft_instant deadline)
     condition->sleeping_++;
     for (;;) {
         uint32_t seen = weft_word_load(&condition->sequence_);
-        uint32_t levels = drop_lock(condition);
+        dropped lock = drop_lock(condition);
         int r = weft_shared.wait(weft_word_shared(&condition->sequence_), seen, 0, deadline);
-        int died = take_lock_back(condition, levels);
+        int died = take_lock_back(&lock);
         bool notified = condition->permits_ > 0 && weft_word_load(&condition->sequence_) != begun;
         if (notified && (r == 0 || r == -ETIMEDOUT)) {
             condition->permits_--;

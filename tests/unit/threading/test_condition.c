@@ -283,6 +283,38 @@ static int wait_three_levels_deep(void *arg)
     return r < 0 ? r : weft_condition_locked(&condition) ? -EIO : got;
 }
 
+static void wait_on_the_lock(void *arg)
+{
+    waiter *w = arg;
+    weft_lock *lock = w->condition->lock;
+    w->r = weft_lock_acquire(lock, WEFT_FOREVER);
+    if (w->r == 0)
+        w->r = weft_condition_wait(w->condition, WEFT_FOREVER);
+    if (w->r == 0)
+        w->r = weft_lock_release(lock);
+}
+
+static void its_memory_may_be_used_anew_after_the_notify(void **state)
+{
+    (void)state;
+    weft_lock lock = {0}, other = {0};
+    weft_condition condition = {.lock = &lock};
+    waiter w = {&condition, 1, 0, NULL};
+    unsigned left = 0;
+    weft_runner *runner = coroutines_open();
+    coroutine_spawn(runner, &left, wait_on_the_lock, &w);
+    settle(runner);
+    assert_int_equal(weft_lock_acquire(&lock, WEFT_NOWAIT), 0);
+    assert_int_equal(weft_condition_notify(&condition, 1), 0);
+    condition = (weft_condition){.lock = &other};
+    assert_int_equal(weft_lock_release(&lock), 0);
+    settle(runner);
+    assert_int_equal(left, 0);
+    assert_int_equal(w.r, 0); /* it was its own lock that it took back */
+    assert_false(weft_lock_locked(&other));
+    weft_runner_close(runner);
+}
+
 static void a_wait_drops_all_levels_of_an_rlock(void **state)
 {
     (void)state;
@@ -306,6 +338,7 @@ int main(void)
         weft_test(a_cancelled_waiter_passes_its_notification_on),
         weft_test(wait_for_looks_before_and_after),
         weft_test(two_conditions_may_share_a_lock),
+        weft_test(its_memory_may_be_used_anew_after_the_notify),
         weft_test(a_wait_drops_all_levels_of_an_rlock),
     };
     return cmocka_run_group_tests(tests, NULL, shut_down);
