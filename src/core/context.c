@@ -40,6 +40,19 @@ static void after_fork(void)
     weft_ilock_release(&pool.lock);
 }
 
+static void thread_ends(void *context);
+
+static bool make_key(void)
+{
+    return pthread_key_create(&key, thread_ends) == 0;
+}
+
+/* Whether the end of the calling thread will end the context, too (NULL: none). */
+static bool keep(weft_context *context)
+{
+    return weft_single_run(&key_once, make_key) && pthread_setspecific(key, context) == 0;
+}
+
 /* In a child: what the thread that forked takes along into its next context. */
 static struct {
     _Atomic bool there; /* not taken yet */
@@ -69,12 +82,14 @@ static void take_inheritance(weft_context *context)
 }
 
 /* The child's thread takes a new context at its next use: the old one may be a coroutine's, whose
- * runner is not here. The wakeups of pooled ones are the parent's too: a drain here would take a
- * wake-up from him. */
+ * runner is not here. The thread's own is nobody's any more: its wakeup is the parent's too, as
+ * those of pooled ones are: a drain here would take a wake-up from him. */
 static void after_fork_child(void)
 {
-    if (weft_context_current != NULL)
+    if (weft_context_current != NULL) {
         leave_inheritance(weft_context_current);
+        (void)keep(NULL);
+    }
     for (weft_context *context = pool.free; context != NULL; context = context->next)
         weft_wakeup_close(&context->wakeup);
     weft_ilock_release(&pool.lock);
@@ -94,11 +109,6 @@ static void thread_ends(void *context)
     if (ended->thread != NULL && ends != NULL)
         ends(ended);
     weft_context_release(ended);
-}
-
-static bool make_key(void)
-{
-    return pthread_key_create(&key, thread_ends) == 0;
 }
 
 uint32_t weft_context_draw_id(weft_context *self)
@@ -183,12 +193,6 @@ void weft_context_release(weft_context *context)
     weft_ilock_release(&pool.lock);
 }
 
-/* Whether the thread's end will end the context, too. */
-static bool keep(weft_context *context)
-{
-    return weft_single_run(&key_once, make_key) && pthread_setspecific(key, context) == 0;
-}
-
 bool weft_context_begin(weft_context *context)
 {
     weft_context_current = context;
@@ -229,7 +233,7 @@ void weft_context_trim(void)
     if (own != NULL && !own->coroutine) {
         weft_context_end_locals(own); /* while it is still the running one */
         weft_context_current = NULL;
-        pthread_setspecific(key, NULL);
+        (void)keep(NULL);
         weft_context_release(own);
     }
     while (pool.free != NULL) {

@@ -4,6 +4,7 @@
 #include "support/places.h"
 
 #include <poll.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "core/context.h"
@@ -298,6 +299,57 @@ static void what_is_pooled_is_not_shared_with_the_child(void **state)
     close(ends[1]);
 }
 
+/* The thread that forked ends in the child without having used weft there: its context is one of
+ * the parent's threads for ever, and so are the descriptors of that. */
+typedef struct successor {
+    pthread_t forker;
+    int parents_fd;
+} successor;
+
+static void *look_into_the_pool(void *arg)
+{
+    successor *test = arg;
+    pthread_join(test->forker, NULL);
+    weft_context *context = weft_context_acquire();
+    _exit(context != NULL && context->wakeup.read_fd != test->parents_fd ? 0 : 1);
+}
+
+_Noreturn static void leave_to_a_successor(successor *test)
+{
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, look_into_the_pool, test) != 0)
+        _exit(2);
+    pthread_exit(NULL);
+}
+
+static void *poll_and_fork(void *arg)
+{
+    successor test;
+    int status = -1;
+    weft_instant deadline;
+    (void)arg;
+    weft_deadline(0.0005, &deadline);
+    weft_wait_pause(weft_context_self(), deadline);
+    test = (successor){.forker = pthread_self(), weft_context_self()->wakeup.read_fd};
+    pid_t pid = fork();
+    if (pid == 0)
+        leave_to_a_successor(&test);
+    if (test.parents_fd < 0 || pid < 0 || waitpid(pid, &status, 0) != pid || status != 0)
+        return arg;
+    return NULL;
+}
+
+static void a_forking_thread_that_ends_in_the_child_leaves_nothing_in_the_pools(void **state)
+{
+    if (!forked_can_start_threads())
+        skip();
+    pthread_t thread;
+    void *failed;
+    assert_int_equal(pthread_create(&thread, NULL, poll_and_fork, state), 0);
+    pthread_join(thread, &failed);
+    assert_null(failed);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -306,6 +358,7 @@ int main(void)
         weft_test(no_lock_is_left_held_in_the_child),
         weft_test(a_fork_in_a_task_leaves_the_loop_to_the_parent),
         weft_test(what_is_pooled_is_not_shared_with_the_child),
+        weft_test(a_forking_thread_that_ends_in_the_child_leaves_nothing_in_the_pools),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
