@@ -236,11 +236,15 @@ void weft_context_trim(void)
         (void)keep(NULL);
         weft_context_release(own);
     }
-    while (pool.free != NULL) {
-        weft_context *context = pool.free;
-        pool.free = context->next;
+    weft_ilock_acquire(&pool.lock); /* threads of the host's may end now */
+    weft_context *context = pool.free;
+    pool.free = NULL;
+    weft_ilock_release(&pool.lock);
+    while (context != NULL) {
+        weft_context *next = context->next;
         weft_wakeup_close(&context->wakeup);
         weft_parker_destroy(&context->parker);
         weft_dealloc(context);
+        context = next;
     }
 }

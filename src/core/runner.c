@@ -424,11 +424,15 @@ void weft_runner_close(weft_runner *runner)
 
 void weft_runner_trim(void)
 {
-    while (pool.free != NULL) {
-        weft_runner *runner = pool.free;
-        pool.free = runner->next_free;
+    weft_ilock_acquire(&pool.lock);
+    weft_runner *runner = pool.free;
+    pool.free = NULL;
+    weft_ilock_release(&pool.lock);
+    while (runner != NULL) {
+        weft_runner *next = runner->next_free;
         weft_wakeup_close(&runner->wakeup);
         weft_parker_destroy(&runner->parker);
         weft_dealloc(runner);
+        runner = next;
     }
 }

@@ -48,8 +48,41 @@ static void threads_that_nobody_joined_are_gone_after_it(void **state)
     }
 }
 
+/* A thread of the host's is not waited for: it may end at any moment. */
+static void *use_weft_and_end(void *arg)
+{
+    int r = weft_sleep(0);
+    gate_pass(arg);
+    return r < 0 ? arg : NULL;
+}
+
+static void threads_of_the_hosts_may_end_beside_it(void **state)
+{
+    (void)state;
+    pthread_t threads[THREADS];
+    for (int i = 0; i < ROUNDS / 10; i++) {
+        struct gate gate;
+        gate_init(&gate, THREADS + 1);
+        for (int n = 0; n < THREADS; n++)
+            assert_int_equal(pthread_create(&threads[n], NULL, use_weft_and_end, &gate), 0);
+        gate_pass(&gate);
+        assert_int_equal(weft_shutdown(WEFT_FOREVER), 0);
+        for (int n = 0; n < THREADS; n++) {
+            void *failed;
+            pthread_join(threads[n], &failed);
+            assert_null(failed);
+        }
+        gate_destroy(&gate);
+    }
+    assert_int_equal(weft_shutdown(WEFT_FOREVER), 0);
+    assert_int_equal(allocator_blocks(), 0);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {weft_test(threads_that_nobody_joined_are_gone_after_it)};
+    const struct CMUnitTest tests[] = {
+        weft_test(threads_that_nobody_joined_are_gone_after_it),
+        weft_test(threads_of_the_hosts_may_end_beside_it),
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
