@@ -4,10 +4,11 @@
  *
  * References: the starter's (if it wants the handle) and the thread's own, which is dropped after
  * the job has been completed, as the last thing the thread does with weft. So whoever finds the job
- * done has only the thread's exit left to wait for, and pthread_join does not block for long: also
- * a coroutine may call it. The first joiner does; the others wait for it. A handle that nobody
- * joined is joined by its finalizer; where that runs in the thread itself it cannot, so the record
- * is left in `leaving` for the next one that comes there, or for weft_shutdown.
+ * done, and its callbacks run, has only the thread's exit left to wait for, and pthread_join does
+ * not block for long: also a coroutine may call it. The first joiner does; the others wait for it.
+ * A handle that nobody joined is joined by its finalizer; where that runs in the thread itself it
+ * cannot, so the record is left in `leaving` for the next one that comes there, or for
+ * weft_shutdown.
  *
  * `weft_threads` lists every record from its start to its end, under one lock; a record that is
  * listed may be at its end already (no references): whoever goes through the list takes a reference
@@ -162,7 +163,7 @@ static void free_thread(weft_thread *thread)
     weft_dealloc(thread);
 }
 
-/* The job is done: waits for the OS thread's exit. */
+/* The job is done, its callbacks too: waits for the OS thread's exit. */
 static void wait_gone(weft_thread *thread)
 {
     if (thread->foreign)
@@ -179,6 +180,16 @@ static void wait_gone(weft_thread *thread)
     }
     while (atomic_load(&thread->exit) != WEFT_THREAD_GONE)
         (void)sched_yield();
+}
+
+static int wait_ended(weft_thread *thread, weft_instant deadline)
+{
+    int r = weft_handle_wait(&thread->job.handle, deadline);
+    if (r == 0 && thread->calls_back)
+        r = weft_event_wait(&thread->called_back, weft_deadline_left(deadline));
+    if (r == 0)
+        wait_gone(thread);
+    return r;
 }
 
 static void finalize(weft_handle *handle)
@@ -241,6 +252,18 @@ const weft_kind weft_thread_kind = {
 /* ---- The start --------------------------------------------------------------------------------
  */
 
+/* Completes the job, and runs its callbacks. */
+static void complete(weft_thread *thread)
+{
+    weft_handle *handle = &thread->job.handle;
+    weft_ilock_acquire(&handle->lock);
+    bool calls_back = handle->callbacks != NULL;
+    thread->calls_back = calls_back;
+    weft_handle_complete_locked(handle);
+    if (calls_back)
+        weft_event_set(&thread->called_back);
+}
+
 static void *entry(void *arg)
 {
     weft_thread *thread = arg;
@@ -255,7 +278,7 @@ static void *entry(void *arg)
     weft_job_call(&thread->job);
     if (thread->job.code < 0)
         weft_thread_report(thread);
-    weft_job_complete(&thread->job);
+    complete(thread);
     self->thread = NULL;
     weft_handle_drop(&thread->job.handle);
     if (!kept)
@@ -319,6 +342,8 @@ weft_thread *weft_thread_new(weft_fn *fn, const void *arg, size_t arg_size, int 
     thread->native_id = 0;
     thread->ident = 0;
     thread->timed = NULL;
+    thread->calls_back = false;
+    thread->called_back = (weft_event){0};
     thread->link = (weft_link){0};
     atomic_init(&thread->exit, WEFT_THREAD_CREATED);
     return thread;
@@ -384,10 +409,7 @@ int weft_thread_join(weft_thread *thread, double timeout)
     if (self != NULL && self->thread == thread)
         return weft_error(-EDEADLK, "join '%s': it is the caller",
                           weft_handle_name_of(&thread->job.handle));
-    r = weft_handle_wait(&thread->job.handle, deadline);
-    if (r == 0)
-        wait_gone(thread);
-    return r;
+    return wait_ended(thread, deadline);
 }
 
 /* ---- The end of weft --------------------------------------------------------------------------
@@ -415,10 +437,8 @@ static int join_all(bool (*wanted)(const weft_thread *, const void *), bool canc
         weft_handle *handle = &thread->job.handle;
         if (cancel)
             (void)weft_job_cancel(handle);
-        r = weft_handle_wait(handle, deadline);
-        if (r == 0)
-            wait_gone(thread);
-        else if (r == -ETIMEDOUT)
+        r = wait_ended(thread, deadline);
+        if (r == -ETIMEDOUT)
             weft_error(r, "shutdown: thread '%s' still runs", weft_handle_name_of(handle));
         weft_handle_drop(handle);
     }

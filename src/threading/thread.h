@@ -31,6 +31,8 @@ struct weft_thread {
     /* WEFT_THREAD_...; from STARTED to JOINING under the handle's lock, under which it is signalled
      */
     _Atomic uint32_t exit;
+    bool calls_back;            /* there were callbacks when it was done; written before that */
+    weft_event called_back;     /* then: they have returned */
     weft_link link;             /* in weft_threads.all */
     weft_fn *timed;             /* a timer's: what runs when it is `due`; else NULL */
     weft_instant due;           /* of a timer */

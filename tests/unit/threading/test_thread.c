@@ -123,6 +123,31 @@ static void joining_oneself_is_refused(void **state)
     assert_int_equal(weft_thread_join(weft_thread_current(), WEFT_FOREVER), -EDEADLK);
 }
 
+/* A thread's callback, in it. */
+static void wait_in_callback(void *handle, void *event)
+{
+    (void)handle;
+    weft_event_wait(event, WEFT_FOREVER);
+}
+
+static void a_join_waits_for_callbacks_no_longer_than_it_is_to(void **state)
+{
+    (void)state;
+    weft_event function = {0}, callback = {0};
+    weft_thread *thread;
+    assert_int_equal(weft_thread_start(&thread, wait_for_event, WEFT_POINTER(&function), NULL), 0);
+    assert_int_equal(weft_add_done_callback(thread, wait_in_callback, &callback), 0);
+    weft_event_set(&function);
+    assert_int_equal(weft_wait(thread, WEFT_FOREVER), 0);
+    assert_int_equal(weft_thread_join(thread, WEFT_NOWAIT), -ETIMEDOUT);
+    assert_int_equal(weft_thread_join(thread, 0.001), -ETIMEDOUT);
+    assert_int_equal(weft_shutdown(0.001), -ETIMEDOUT);
+    weft_event_set(&callback);
+    assert_int_equal(weft_thread_join(thread, WEFT_FOREVER), 0);
+    assert_int_equal(weft_thread_join(thread, WEFT_NOWAIT), 0);
+    weft_release(thread);
+}
+
 static void misuse_is_refused(void **state)
 {
     (void)state;
@@ -475,6 +500,7 @@ int main(void)
         weft_test(names_and_daemon),
         weft_test(what_a_daemon_starts_is_a_daemon),
         weft_test(joining_oneself_is_refused),
+        weft_test(a_join_waits_for_callbacks_no_longer_than_it_is_to),
         weft_test(misuse_is_refused),
         weft_test(the_stack_is_as_large_as_asked),
         weft_test(a_cancel_ends_its_wait_once),
