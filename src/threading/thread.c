@@ -357,6 +357,14 @@ static bool daemon_starts(void)
     return self != NULL && self->thread != NULL && self->thread->daemon;
 }
 
+/* It will not run; others may have it by now, as it was listed: its outcome is why. */
+static void fail(weft_thread *thread, int r)
+{
+    weft_job_set_outcome(&thread->job, r, weft_error_message(), NULL, 0);
+    atomic_store(&thread->exit, WEFT_THREAD_GONE);
+    complete(thread);
+}
+
 int weft_thread_launch(weft_thread *thread, weft_thread **out, const weft_thread_options *options)
 {
     static const weft_thread_options defaults;
@@ -377,7 +385,7 @@ int weft_thread_launch(weft_thread *thread, weft_thread **out, const weft_thread
         }
     }
     if (r < 0)
-        atomic_store(&thread->exit, WEFT_THREAD_GONE);
+        fail(thread, r);
     if (r < 0 || out == NULL)
         weft_handle_drop(handle);
     else

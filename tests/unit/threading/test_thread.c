@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include <sys/wait.h>
@@ -486,6 +487,55 @@ static void the_hook_is_told_of_failures(void **state)
     assert_int_equal(t.count, 1);
 }
 
+/* An allocator that, where it is to fail, looks at the threads first: a start that fails then is
+ * in its middle. */
+static struct {
+    int left; /* requests that succeed; < 0: all */
+    weft_thread *seen[4];
+    int count;
+} meddler;
+
+static void *meddling_realloc(void *memory, size_t size, void *arg)
+{
+    (void)arg;
+    if (meddler.left == 0) {
+        meddler.left = -1;
+        meddler.count = weft_thread_enumerate(meddler.seen, 4);
+        return NULL;
+    }
+    meddler.left -= meddler.left > 0;
+    return realloc(memory, size);
+}
+
+static void meddling_free(void *memory, void *arg)
+{
+    (void)arg;
+    free(memory);
+}
+
+static void who_has_seen_a_thread_that_did_not_start_is_told(void **state)
+{
+    const weft_allocator allocator = {.realloc = meddling_realloc, .free = meddling_free};
+    weft_event event = {0};
+    weft_thread *thread;
+    (void)state;
+    assert_int_equal(weft_shutdown(WEFT_FOREVER), 0);
+    meddler.left = -1;
+    assert_int_equal(weft_set_allocator(&allocator), 0);
+    assert_non_null(weft_thread_current());
+    meddler.left = 1; /* the record; what runs it fails */
+    assert_int_equal(weft_thread_start(&thread, wait_for_event, WEFT_POINTER(&event), NULL),
+                     -ENOMEM);
+    assert_int_equal(meddler.count, 2);
+    assert_false(weft_thread_is_alive(meddler.seen[1]));
+    assert_int_equal(weft_thread_join(meddler.seen[1], 0.01), 0);
+    assert_int_equal(weft_result(meddler.seen[1], WEFT_NONE, WEFT_NOWAIT), -ENOMEM);
+    assert_int_equal(weft_thread_active_count(), 1);
+    weft_release_many(meddler.seen, 2);
+    assert_int_equal(weft_shutdown(WEFT_FOREVER), 0);
+    assert_int_equal(weft_set_allocator(NULL), 0);
+}
+
 static int shut_down(void **state)
 {
     (void)state;
@@ -516,6 +566,7 @@ int main(void)
         weft_test(the_system_shows_its_name),
 #endif
         weft_test(the_hook_is_told_of_failures),
+        cmocka_unit_test(who_has_seen_a_thread_that_did_not_start_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, shut_down);
 }
