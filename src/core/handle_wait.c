@@ -243,13 +243,14 @@ static int wait_any_of_many(weft_handle *const *handles, size_t count, weft_inst
     return r;
 }
 
+/* -ENOENT, without a message: all are NULL. */
 static int wait_any(weft_handle *const *handles, size_t count, weft_instant deadline)
 {
     int found = find_ready(handles, count);
     if (found >= 0)
         return found;
     if (found == -2)
-        return weft_error(-ENOENT, "wait for any: all handles are NULL");
+        return -ENOENT;
     if (deadline == WEFT_INSTANT_NOW)
         return weft_error_timed_out();
     if (count > FEW)
@@ -266,7 +267,9 @@ int weft_wait_any(const void *handles, size_t count, double timeout)
     int r = check_all(handles, count, "wait for any");
     if (r == 0)
         r = weft_deadline(timeout, &deadline);
-    return r < 0 ? r : wait_any(handles, count, deadline);
+    if (r == 0)
+        r = wait_any(handles, count, deadline);
+    return r == -ENOENT ? weft_error(r, "wait for any: all handles are NULL") : r;
 }
 
 static int wait_all(weft_handle *const *handles, size_t count, weft_instant deadline)
@@ -293,12 +296,15 @@ int weft_wait_many(const void *handles, size_t count, weft_wait_mode mode, bool 
 {
     weft_handle *const *each = handles;
     weft_instant deadline;
+    weft_failure before = {0};
     size_t failed;
     int r = check_all(handles, count, "wait for many");
     if (r == 0)
         r = weft_deadline(timeout, &deadline);
     if (r < 0)
         return r;
+    if (weft_context_current != NULL)
+        before = weft_context_current->failure;
     if (mode == WEFT_WAIT_ALL)
         r = wait_all(each, count, deadline);
     else if (mode == WEFT_WAIT_FIRST_COMPLETED)
@@ -309,6 +315,8 @@ int weft_wait_many(const void *handles, size_t count, weft_wait_mode mode, bool 
         r = weft_error(-EINVAL, "wait for many: no mode %d", (int)mode);
     if (r < 0 && r != -ETIMEDOUT && r != -ENOENT)
         return r;
+    if (r == -ETIMEDOUT)
+        weft_wait_forgive(&before);
     int ready = 0;
     for (size_t i = 0; i < count; i++) {
         bool is = each[i] != NULL && is_ready(each[i]);

@@ -40,7 +40,11 @@ int weft_sleep(double seconds)
         return r;
     if (deadline == WEFT_INSTANT_NOW)
         deadline = weft_instant_now(); /* not a poll: a scope that ended earlier comes first */
+    weft_failure before = waiter.context->failure;
     weft_wait_publish(&waiter);
     r = weft_wait_sleep(waiter.context, deadline);
-    return r == -ETIMEDOUT ? 0 : r;
+    if (r != -ETIMEDOUT)
+        return r;
+    weft_wait_forgive(&before);
+    return 0;
 }

@@ -171,6 +171,15 @@ void weft_wait_defer(int r)
         atomic_fetch_or_explicit(&self->cancel, WEFT_CANCEL_PENDING, memory_order_relaxed);
 }
 
+void weft_wait_forgive(const weft_failure *before)
+{
+    weft_context *self = weft_context_current;
+    if (self == NULL || self->handler_code != 0) /* that one's failure is the last one */
+        return;
+    self->failure.code = before->code;
+    self->failure.text = before->text;
+}
+
 bool weft_wait_retract(weft_context *self)
 {
     uint32_t before;

@@ -120,6 +120,10 @@ bool weft_wait_retract(weft_context *self);
 /* Delivers the pending cancel: clears it, records the message, returns -ECANCELED. */
 int weft_wait_cancelled(weft_context *self);
 
+/* The running context's wait has ended by its time, and that is no failure: what failed before
+ * stands again. */
+void weft_wait_forgive(const weft_failure *before);
+
 /* For calls that had done a part of their work when a wait of theirs failed with r, and tell the
  * part: what ended the wait (a cancel, a scope, a handler) ends the next one too. */
 void weft_wait_defer(int r);

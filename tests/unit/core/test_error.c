@@ -106,6 +106,41 @@ static void a_message_stays_while_other_tasks_fail(void **state)
     recorder_assert(&recorder);
 }
 
+/* Cleanup, between the failure and its return; that time has passed is no failure. */
+static int fail_and_wait(void *arg)
+{
+    weft_future *never, *none = NULL;
+    struct recorder *recorder = arg;
+    if (weft_future_open(&never) < 0)
+        return -ENOMEM;
+    weft_error(-EDOM, "%s", "the failure");
+    RECORD_INT(recorder, weft_sleep(1e-6), 0);
+    RECORD(recorder, strcmp(weft_error_message(), "the failure") == 0);
+    for (int mode = WEFT_WAIT_ALL; mode <= WEFT_WAIT_FIRST_EXCEPTION; mode++) {
+        RECORD_INT(recorder, weft_wait_many(&never, 1, (weft_wait_mode)mode, NULL, 1e-6), 0);
+        RECORD_INT(recorder, weft_wait_many(&never, 1, (weft_wait_mode)mode, NULL, 0), 0);
+        RECORD_INT(recorder, weft_wait_many(&none, 1, (weft_wait_mode)mode, NULL, 0), 0);
+        RECORD(recorder, strcmp(weft_error_message(), "the failure") == 0);
+    }
+    weft_release(never);
+    return -EDOM;
+}
+
+static void a_message_stays_when_time_passes(void **state)
+{
+    (void)state;
+    struct recorder recorder = {0};
+    assert_int_equal(fail_and_wait(&recorder), -EDOM);
+    assert_string_equal(weft_error_message(), "the failure");
+    int (*const places[])(weft_fn *, void *) = {in_a_thread, in_a_task, in_a_job};
+    for (int i = 0; i < 3; i++) {
+        weft_error(-EIO, "another");
+        assert_int_equal(places[i](fail_and_wait, &recorder), -EDOM);
+        assert_string_equal(weft_error_message(), "the failure");
+    }
+    recorder_assert(&recorder);
+}
+
 static int fail_with_words(void *arg)
 {
     return weft_error(WEFT_EUSER - 3, "the words of %d", *(int *)arg);
@@ -198,6 +233,7 @@ int main(void)
         weft_test(each_thread_and_task_has_its_own_message),
         weft_test(there_is_no_message_before_the_first_failure),
         weft_test(a_message_stays_while_other_tasks_fail),
+        weft_test(a_message_stays_when_time_passes),
         weft_test(the_message_goes_with_the_result),
         weft_test(a_failure_without_message_has_its_codes_text),
         weft_test(long_messages_are_cut),
