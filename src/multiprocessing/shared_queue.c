@@ -6,8 +6,8 @@
  * `tail` counts what was put, `head` what was taken (31 bits, and CLOSED). A put writes its slot,
  * then commits by the one store to tail; a get copies its slot out, then commits by the one store
  * to head. Who is killed before his commit has done nothing; so whoever takes a lock from a dead
- * holder has nothing to repair. What a killed process leaves behind is at most the block of one
- * large item, which nobody frees.
+ * holder has nothing to repair. What a killed process leaves behind is at most memory that nobody
+ * frees: the block of one large item, a ring, or the blocks of a queue that it was dropping.
  *
  * An item that does not fit into a slot lies in a block of its own, filled before the put takes the
  * lock, emptied after the get has left it. A ring that is too small is replaced by one of twice its
@@ -416,16 +416,17 @@ static int join(weft_queue *handle, weft_instant deadline)
     }
 }
 
-/* Both locks are held. */
+/* Both locks are held. Who is killed after the commit leaves the blocks, not items without one. */
 static void drop_items(shared_queue *queue)
 {
     uint32_t head = load(&queue->head), tail = load(&queue->tail), count = held(tail, head);
+    queue->tail_seen = tail & COUNT;
+    atomic_store(&queue->head, (tail & COUNT) | (head & CLOSED)); /* the commit */
     for (uint32_t i = 0; i < count; i++) {
         slot *item = slot_at(queue, ring_of(queue), head + i);
         if (item->in_block != 0)
             weft_arena_free(item->in.block);
     }
-    atomic_store(&queue->head, (tail & COUNT) | (head & CLOSED));
     uint32_t done = load(&queue->done);
     uint32_t unfinished;
     do

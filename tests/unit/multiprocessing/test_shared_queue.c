@@ -285,6 +285,26 @@ static void shutdown_drains_or_drops(void **state)
     weft_release(queue);
 }
 
+/* The get end has seen some of the items, and not the last ones, when all are dropped. */
+static void what_has_been_dropped_is_not_taken(void **state)
+{
+    (void)state;
+    static char large[1000];
+    weft_queue *queue = open_queue(0, 0);
+    uint64_t before, after;
+    assert_int_equal(weft_arena_check(&before), 0);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(weft_queue_put(queue, WEFT_ARG(large), WEFT_NOWAIT), 0);
+    assert_int_equal(weft_queue_get(queue, WEFT_OUT(large), WEFT_NOWAIT), sizeof large);
+    assert_int_equal(weft_queue_put(queue, WEFT_ARG(large), WEFT_NOWAIT), 0);
+    assert_int_equal(weft_queue_shutdown(queue, WEFT_SHUTDOWN_IMMEDIATE), 0);
+    assert_int_equal(weft_queue_get(queue, WEFT_OUT(large), WEFT_NOWAIT), WEFT_ESHUTDOWN);
+    assert_true(weft_queue_empty(queue));
+    assert_int_equal(weft_arena_check(&after), 0);
+    assert_int_equal(before, after);
+    weft_release(queue);
+}
+
 static int work_off(void *arg)
 {
     pair *queues = arg;
@@ -346,6 +366,7 @@ int main(void)
         weft_test(a_wait_for_several_takes_it_too),
         weft_test(shutdown_ends_getters_everywhere),
         weft_test(shutdown_drains_or_drops),
+        weft_test(what_has_been_dropped_is_not_taken),
         weft_test(join_waits_for_task_done),
         weft_test(a_waiting_thread_can_be_cancelled),
     };
