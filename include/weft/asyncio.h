@@ -58,12 +58,12 @@ typedef struct weft_loop_options {
 
 /*
  * Opens a loop in this thread, runs fn(arg) as its first task until it returns, then cancels the
- * tasks that are left and runs until they have ended. The argument bytes are copied. Returns fn's
- * number or failure, with its message. On the main thread a signal handler that returns a code
- * (SIGINT with weft_signal_interrupt) cancels the first task; when that ends with -ECANCELED, the
- * code is returned. A cancel of this thread, and a timeout scope around the call, cancel the first
- * task, too. Errors: fn's own; -ENOMEM, -EMFILE, -EINVAL, WEFT_EINVALID_STATE (a loop runs
- * in this thread), WEFT_EINTERRUPTED. Python: asyncio.run
+ * tasks and calls that are left and runs until they have ended. The argument bytes are copied.
+ * Returns fn's number or failure, with its message. On the main thread a signal handler that
+ * returns a code (SIGINT with weft_signal_interrupt) cancels the first task; when that ends with
+ * -ECANCELED, the code is returned. A cancel of this thread, and a timeout scope around the call,
+ * cancel the first task, too. Errors: fn's own; -ENOMEM, -EMFILE, -EINVAL, WEFT_EINVALID_STATE (a
+ * loop runs in this thread), WEFT_EINTERRUPTED. Python: asyncio.run
  */
 WEFT_API int weft_run(weft_fn *fn, const void *arg, size_t arg_size,
                       const weft_loop_options *options);

@@ -35,7 +35,7 @@ typedef struct weft_dispatch {
     weft_loop *loop;
     weft_coroutine *coroutine;
     weft_call *first, *last; /* still to be run */
-    bool in_call;
+    weft_call *current;      /* runs, or waits; NULL: none */
 } weft_dispatch;
 
 static void end_call(weft_call *call, int code);
@@ -97,9 +97,9 @@ static void dispatch_entry(weft_coroutine *coroutine)
         dispatch->first = call->next;
         if (loop->ending)
             weft_job_cancel(&call->job.handle);
-        dispatch->in_call = true;
+        dispatch->current = call;
         end_call(call, 0);
-        dispatch->in_call = false;
+        dispatch->current = NULL;
     }
     weft_list_remove(&dispatch->link);
 }
@@ -183,7 +183,7 @@ static void take_over(weft_loop *loop)
         weft_dispatch *dispatch = (weft_dispatch *)link;
         link = weft_list_next(&loop->dispatches, link);
         /* without memory for another one they wait until the call is over */
-        if (dispatch->in_call && dispatch->first != NULL &&
+        if (dispatch->current != NULL && dispatch->first != NULL &&
             enqueue(loop, dispatch->first, dispatch->last) == 0)
             dispatch->first = NULL;
     }
@@ -290,6 +290,16 @@ int weft_loop_call_later(weft_loop *loop, weft_call **call, double delay, weft_f
         return weft_error(-EINVAL, "call later: the delay is %g", delay);
     int r = weft_deadline(delay, &due);
     return r < 0 ? r : add_call(loop, call, due, fn, arg, arg_size);
+}
+
+void weft_loop_cancel_calls(weft_loop *loop)
+{
+    for (weft_link *link = weft_list_first(&loop->dispatches); link != NULL;
+         link = weft_list_next(&loop->dispatches, link)) {
+        const weft_dispatch *dispatch = (weft_dispatch *)link;
+        if (dispatch->current != NULL)
+            weft_job_cancel(&dispatch->current->job.handle);
+    }
 }
 
 void weft_loop_drop_calls(weft_loop *loop)

@@ -11,6 +11,9 @@
  * that waits. */
 void weft_loop_admit_calls(weft_loop *loop);
 
+/* Those that have begun, and wait, are cancelled. */
+void weft_loop_cancel_calls(weft_loop *loop);
+
 /* At the end of the loop: calls whose time has not come are cancelled. */
 void weft_loop_drop_calls(weft_loop *loop);
 

@@ -38,11 +38,12 @@ static bool is_posted(weft_runner *runner)
     return atomic_load(&loop->has_posted);
 }
 
-static void cancel_tasks(weft_loop *loop)
+static void cancel_all(weft_loop *loop)
 {
     for (weft_link *link = weft_list_first(&loop->tasks); link != NULL;
          link = weft_list_next(&loop->tasks, link))
         weft_job_cancel(&WEFT_CONTAINER(link, weft_task, link)->job.handle);
+    weft_loop_cancel_calls(loop);
 }
 
 /* What is to end weft_run ends its first task; once that is done, the others get a further cancel.
@@ -51,7 +52,7 @@ static bool cancel_first(weft_loop *loop)
 {
     if (loop->first != NULL && weft_job_cancel(&loop->first->job.handle) == 1)
         return true;
-    cancel_tasks(loop);
+    cancel_all(loop);
     return false;
 }
 
@@ -155,7 +156,7 @@ static void run_down(weft_loop *loop)
 {
     loop->ending = true;
     weft_loop_drop_calls(loop);
-    cancel_tasks(loop);
+    cancel_all(loop);
     /* the poller's failure, if it was that, has been reported; tasks still get their cancel */
     while (!close_if_empty(loop))
         weft_runner_turn(loop->runner, WEFT_INSTANT_NEVER);

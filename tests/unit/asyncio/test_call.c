@@ -151,6 +151,29 @@ static void calls_that_are_left_end_with_the_loop(void **state)
     weft_release_many(calls, 2);
 }
 
+static int leaves_a_waiting_call(void *arg)
+{
+    weft_call **calls = arg;
+    weft_loop_call_soon(weft_loop_current(), &calls[0], waits_in_call, LETTER('w'));
+    weft_loop_call_soon(weft_loop_current(), &calls[1], waits_in_call, LETTER('w'));
+    weft_sleep(0);
+    return weft_sleep(0); /* the first waits, and the other has been taken over */
+}
+
+static void a_call_that_waits_is_cancelled_at_the_end(void **state)
+{
+    (void)state;
+    diary test = {0};
+    weft_call *calls[2] = {NULL, NULL};
+    pages = &test;
+    weft_event_clear(&noted);
+    assert_int_equal(weft_run(leaves_a_waiting_call, WEFT_POINTER(calls), NULL), 0);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(weft_result(calls[i], WEFT_NONE, WEFT_NOWAIT), -ECANCELED);
+    assert_int_equal(test.count, 0);
+    weft_release_many(calls, 2);
+}
+
 typedef struct foreign {
     struct recorder recorder;
     weft_loop *loop;
@@ -239,6 +262,7 @@ int main(void)
         weft_test(a_cancelled_call_never_begins),
         weft_test(a_call_may_wait),
         weft_test(calls_that_are_left_end_with_the_loop),
+        weft_test(a_call_that_waits_is_cancelled_at_the_end),
         weft_test(calls_come_from_any_thread),
         weft_test(bad_arguments_are_refused),
     };
