@@ -159,13 +159,17 @@ static void end_pool(weft_thread_pool *pool, weft_shutdown_mode mode)
         weft_thread_pool_wake_all(pool);
 }
 
+/* Not the caller, which is the last of them when a callback of the pool's end comes here. */
 static int join_workers(weft_thread_pool *pool, weft_instant deadline)
 {
+    const weft_context *self = weft_context_current;
     for (size_t i = 0; i < pool->max_workers; i++) {
         weft_ilock_acquire(&pool->lock);
         weft_thread *thread = i < pool->started ? pool->workers[i].thread : NULL;
         weft_ilock_release(&pool->lock);
-        int r = thread != NULL ? weft_handle_wait((weft_handle *)thread, deadline) : 0;
+        if (thread == NULL || (self != NULL && self->thread == thread))
+            continue;
+        int r = weft_handle_wait((weft_handle *)thread, deadline);
         if (r < 0)
             return r;
     }

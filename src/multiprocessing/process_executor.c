@@ -356,10 +356,12 @@ static void end_pool(weft_process_pool *pool, weft_shutdown_mode mode)
 static int shutdown(weft_executor *executor, weft_shutdown_mode mode, weft_instant deadline)
 {
     weft_process_pool *pool = (weft_process_pool *)executor;
+    /* the manager is gone then, and another thread may have its number */
+    if (weft_handle_done(&executor->handle))
+        return 0;
     if (deadline != WEFT_INSTANT_NOW && pthread_equal(pthread_self(), pool->manager))
         return weft_error(-EDEADLK, "shut down: called by what completes the pool's jobs");
-    if (!weft_handle_done(&executor->handle))
-        end_pool(pool, mode);
+    end_pool(pool, mode);
     if (deadline == WEFT_INSTANT_NOW)
         return 0;
     return weft_handle_wait(&executor->handle, deadline);

@@ -317,6 +317,27 @@ static void a_job_cannot_wait_for_the_end_of_its_pool(void **state)
     weft_release(pool);
 }
 
+static void shut_down_again(void *handle, void *arg)
+{
+    weft_executor *pool = handle;
+    *(int *)arg = weft_executor_shutdown(pool, WEFT_SHUTDOWN_DRAIN, 1);
+}
+
+static void its_last_thread_may_shut_it_down_again(void **state)
+{
+    (void)state;
+    int r = 1;
+    weft_executor *pool = open_pool(1);
+    weft_future *future;
+    assert_int_equal(weft_submit(pool, &future, fib, WEFT_ARG((call){pool, 1}), NULL), 0);
+    weft_release(future);
+    assert_int_equal(weft_add_done_callback(pool, shut_down_again, &r), 0);
+    assert_int_equal(weft_executor_shutdown(pool, WEFT_SHUTDOWN_DRAIN, WEFT_FOREVER), 0);
+    weft_release(pool);
+    assert_int_equal(weft_shutdown(WEFT_FOREVER), 0); /* the callback is over */
+    assert_int_equal(r, 0);
+}
+
 static int initialize(void *arg)
 {
     atomic_fetch_add(*(atomic_int **)arg, 1);
@@ -437,6 +458,7 @@ int main(void)
         weft_test(an_unused_pool_ends_at_once),
         weft_test(queued_jobs_can_be_cancelled),
         weft_test(a_job_cannot_wait_for_the_end_of_its_pool),
+        weft_test(its_last_thread_may_shut_it_down_again),
         weft_test(workers_are_initialised_and_named),
         weft_test(a_failing_initializer_breaks_the_pool),
         weft_test(each_job_completes_once),

@@ -396,6 +396,27 @@ static void interrupts_can_be_ignored(void **state)
     sigaction(SIGINT, &before, NULL);
 }
 
+static void shut_down_again(void *handle, void *arg)
+{
+    weft_executor *pool = handle;
+    *(int *)arg = weft_executor_shutdown(pool, WEFT_SHUTDOWN_DRAIN, 1);
+}
+
+static void its_last_thread_may_shut_it_down_again(void **state)
+{
+    (void)state;
+    int r = 1;
+    weft_executor *pool = open_pool(1);
+    weft_future *future;
+    assert_int_equal(weft_submit(pool, &future, own_pid, WEFT_NONE, NULL), 0);
+    weft_release(future);
+    assert_int_equal(weft_add_done_callback(pool, shut_down_again, &r), 0);
+    assert_int_equal(weft_executor_shutdown(pool, WEFT_SHUTDOWN_DRAIN, WEFT_FOREVER), 0);
+    weft_release(pool);
+    assert_int_equal(weft_shutdown(WEFT_FOREVER), 0); /* the callback is over */
+    assert_int_equal(r, 0);
+}
+
 static void release_alone_ends_it_in_order(void **state)
 {
     (void)state;
@@ -456,6 +477,7 @@ int main(void)
         weft_test(jobs_that_have_not_begun_can_be_cancelled),
         weft_test(private_pointers_are_refused),
         weft_test(interrupts_can_be_ignored),
+        weft_test(its_last_thread_may_shut_it_down_again),
         weft_test(release_alone_ends_it_in_order),
         weft_test(nothing_is_left_after_shutdown),
     };
