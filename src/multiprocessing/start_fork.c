@@ -137,9 +137,16 @@ bool weft_process_read_outcome(weft_process *process)
 /* ---- the child ---------------------------------------------------------------------------------
  */
 
+/* Not all streams: another thread may hold the lock of one for as long as it waits for input. */
+static void flush_standard_output(void)
+{
+    (void)fflush(stdout);
+    (void)fflush(stderr);
+}
+
 _Noreturn void weft_process_leave(int code)
 {
-    (void)fflush(NULL);
+    flush_standard_output();
     _exit(code);
 }
 
@@ -181,7 +188,7 @@ _Noreturn static void run_child(weft_process *process, bool from_coroutine)
         open_signals();
     (void)weft_interrupt_claim_main();
     weft_job_call(&process->job);
-    (void)fflush(NULL);
+    flush_standard_output();
     (void)weft_process_join_all(false, WEFT_INSTANT_NEVER);
     (void)weft_process_join_all(true, WEFT_INSTANT_NEVER);
     leave_outcome(process);
@@ -192,7 +199,7 @@ pid_t weft_process_fork(weft_process *process, int *pidfd)
 {
     weft_context *self = weft_context_self();
     bool from_coroutine = self != NULL && self->coroutine;
-    (void)fflush(NULL); /* or both would write what is in the buffers */
+    flush_standard_output(); /* or both would write what is in the buffers */
     pid_t pid = weft_spawn_fork(pidfd);
     if (pid == 0)
         run_child(process, from_coroutine);

@@ -18,6 +18,7 @@
 
 #include <weft/asyncio.h>
 #include <weft/multiprocessing.h>
+#include <weft/threading.h>
 
 #include "core/shared.h"
 #include "support/support.h"
@@ -342,6 +343,55 @@ static void output_is_flushed(void **state)
     weft_release(process);
 }
 
+typedef struct holder {
+    FILE *file;
+    struct gate holds, go;
+} holder;
+
+/* As a thread does that waits for input. */
+static int hold_stream(void *arg)
+{
+    holder *test = arg;
+    flockfile(test->file);
+    gate_arrive(&test->holds);
+    gate_wait(&test->go);
+    funlockfile(test->file);
+    return 0;
+}
+
+static int start_and_join(void *arg)
+{
+    weft_process *process;
+    int r = weft_process_start(&process, square, arg, weft_arg_size(), NULL);
+    if (r == 0)
+        r = weft_process_join(process, WEFT_FOREVER);
+    weft_release(process);
+    return r;
+}
+
+static void a_stream_that_another_thread_reads_holds_nothing_up(void **state)
+{
+    (void)state;
+    holder test = {.file = tmpfile()};
+    weft_thread *holding, *starting;
+    assert_non_null(test.file);
+    gate_init(&test.holds, 1);
+    gate_init(&test.go, 1);
+    assert_int_equal(weft_thread_start(&holding, hold_stream, WEFT_POINTER(&test), NULL), 0);
+    gate_wait(&test.holds);
+    assert_int_equal(weft_thread_start(&starting, start_and_join, WEFT_ARG((int){3}), NULL), 0);
+    int r = weft_wait(starting, 10);
+    gate_arrive(&test.go);
+    assert_int_equal(weft_result(starting, WEFT_NONE, WEFT_FOREVER), 0);
+    assert_int_equal(weft_result(holding, WEFT_NONE, WEFT_FOREVER), 0);
+    assert_int_equal(r, 0);
+    weft_release(holding);
+    weft_release(starting);
+    gate_destroy(&test.holds);
+    gate_destroy(&test.go);
+    fclose(test.file);
+}
+
 static int start_one(void *arg)
 {
     weft_process *process;
@@ -509,6 +559,7 @@ int main(void)
         weft_test(private_pointers_are_refused),
         weft_test(handles_of_the_parent_are_refused_in_the_child),
         weft_test(output_is_flushed),
+        weft_test(a_stream_that_another_thread_reads_holds_nothing_up),
         weft_test(only_daemons_have_no_children),
         weft_test(any_of_several_is_waited_for),
         weft_test(a_coroutine_starts_processes_too),
