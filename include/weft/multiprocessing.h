@@ -40,7 +40,8 @@
  * that started it, also when a coroutine did; nothing else of this process runs in it, and handles
  * made before answer WEFT_EFORKED there, but for queues opened with .shared. Its standard input is
  * /dev/null; standard output and error are flushed before it begins and when its function has
- * returned, and it leaves without running what atexit has registered.
+ * returned. Then it waits for its pools, threads and processes, but for daemons, and leaves without
+ * running what atexit has registered.
  *
  * Shared memory lies at the same address in all processes that are started after its first use, so
  * a pointer into it may be passed around, and a lock, rlock, condition, semaphore, event, barrier

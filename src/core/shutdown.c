@@ -48,12 +48,15 @@ void weft_shutdown_register(weft_shutdown_step *step)
     weft_ilock_release(&lock);
 }
 
-static weft_shutdown_step *first_of(int stage)
+int weft_shutdown_run(weft_shutdown_stage stage, weft_instant deadline)
 {
+    int r = 0;
     weft_ilock_acquire(&lock);
     weft_shutdown_step *step = steps[stage];
     weft_ilock_release(&lock);
-    return step;
+    for (; r >= 0 && step != NULL; step = step->next)
+        r = step->run(deadline);
+    return r;
 }
 
 int weft_shutdown(double timeout)
@@ -65,13 +68,10 @@ int weft_shutdown(double timeout)
         return r;
     if (self != NULL && (self->runner != NULL || self->handling))
         return weft_error(-EBUSY, "shut down: called in a coroutine, loop or signal handler");
-    for (int stage = 0; stage < WEFT_STAGES; stage++) {
-        for (weft_shutdown_step *step = first_of(stage); step != NULL; step = step->next) {
-            r = step->run(deadline);
-            if (r < 0)
-                return r;
-        }
-    }
+    for (int stage = 0; r >= 0 && stage < WEFT_STAGES; stage++)
+        r = weft_shutdown_run((weft_shutdown_stage)stage, deadline);
+    if (r < 0)
+        return r;
     weft_interrupt_give_up_main();
     weft_runner_trim();
     weft_context_trim();

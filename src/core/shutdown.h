@@ -34,4 +34,7 @@ typedef struct weft_shutdown_step {
 /* Idempotent; a step stays registered over shutdowns. */
 void weft_shutdown_register(weft_shutdown_step *step);
 
+/* Runs the steps of one stage. Errors: those of the first that fails; the others are left. */
+int weft_shutdown_run(weft_shutdown_stage stage, weft_instant deadline);
+
 #endif

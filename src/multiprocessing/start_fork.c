@@ -21,6 +21,7 @@
 #include "core/interrupt.h"
 #include "core/iowait.h"
 #include "core/memory.h"
+#include "core/shutdown.h"
 #include "multiprocessing/process.h"
 #include "platform/spawn.h"
 
@@ -189,7 +190,9 @@ _Noreturn static void run_child(weft_process *process, bool from_coroutine)
     (void)weft_interrupt_claim_main();
     weft_job_call(&process->job);
     flush_standard_output();
-    (void)weft_process_join_all(false, WEFT_INSTANT_NEVER);
+    /* as in Python, what it has started ends first; a pool's workers would be waited for in vain */
+    (void)weft_shutdown_run(WEFT_STAGE_EXECUTORS, WEFT_INSTANT_NEVER);
+    (void)weft_shutdown_run(WEFT_STAGE_THREADS, WEFT_INSTANT_NEVER);
     (void)weft_process_join_all(true, WEFT_INSTANT_NEVER);
     leave_outcome(process);
     weft_process_leave(process->job.code < 0 ? 1 : 0);

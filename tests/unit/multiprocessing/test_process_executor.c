@@ -417,6 +417,39 @@ static void its_last_thread_may_shut_it_down_again(void **state)
     assert_int_equal(r, 0);
 }
 
+static int run_late(void *arg)
+{
+    weft_sleep(0.01);
+    atomic_fetch_add(&((latch *)arg)->runs, 1);
+    return 0;
+}
+
+static int leave_pools_open(void *arg)
+{
+    latch *at = arg;
+    weft_executor *processes, *threads;
+    int r = weft_process_pool_open(&processes, &(weft_process_pool_options){.max_workers = 1});
+    if (r == 0)
+        r = weft_submit(processes, NULL, run_late, WEFT_POINTER(at), NULL);
+    if (r == 0)
+        r = weft_thread_pool_open(&threads, NULL);
+    return r < 0 ? r : weft_submit(threads, NULL, run_late, WEFT_POINTER(at), NULL);
+}
+
+static void a_process_waits_for_its_pools(void **state)
+{
+    (void)state;
+    weft_process *process;
+    latch *at = weft_shared_alloc(sizeof *at);
+    assert_int_equal(weft_process_start(&process, leave_pools_open, WEFT_POINTER(at), NULL), 0);
+    int r = weft_result(process, WEFT_NONE, 10);
+    weft_process_kill(process);
+    assert_int_equal(r, 0);
+    assert_int_equal(atomic_load(&at->runs), 2);
+    weft_release(process);
+    weft_shared_free(at);
+}
+
 static void release_alone_ends_it_in_order(void **state)
 {
     (void)state;
@@ -479,6 +512,7 @@ int main(void)
         weft_test(interrupts_can_be_ignored),
         weft_test(its_last_thread_may_shut_it_down_again),
         weft_test(release_alone_ends_it_in_order),
+        weft_test(a_process_waits_for_its_pools),
         weft_test(nothing_is_left_after_shutdown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
