@@ -6,7 +6,8 @@
  * changes a word wakes whoever sleeps on it, and each looks again. A thread sleeps on the word
  * itself, as with a futex, in slices of at most SLICE, and looks in between whether the process
  * that should wake it lives, and for signals and cancels (a cancel wakes the word's sleepers, so
- * that it is seen at once as a rule, at the end of the slice at worst).
+ * that it is seen at once as a rule, at the end of the slice at worst). A slice is a time, not a
+ * sleep: signals that end each sleep early do not put the look off.
  *
  * A coroutine cannot sleep so, nor can a thread that waits for several things at once: they are
  * listed in their own process, and one helper thread of it sleeps in their place, on the doorbell
@@ -56,7 +57,7 @@ static int acquire_slow(_Atomic uint32_t *lock, uint32_t mine)
         if (atomic_load_explicit(lock, memory_order_relaxed) == 0 && take(lock, 0, mine))
             return 0;
     }
-    weft_instant slice = FIRST_SLICE;
+    weft_instant slice = FIRST_SLICE, look = weft_instant_now() + slice;
     for (;;) {
         uint32_t seen = atomic_load_explicit(lock, memory_order_relaxed);
         if (seen == 0) {
@@ -68,12 +69,14 @@ static int acquire_slow(_Atomic uint32_t *lock, uint32_t mine)
         uint32_t marked = seen | WEFT_ROBUST_WAITERS;
         if (seen != marked && !atomic_compare_exchange_strong(lock, &seen, marked))
             continue;
-        if (weft_sharedpark_wait(lock, marked, weft_instant_now() + slice) == 0)
+        weft_sharedpark_wait(lock, marked, look);
+        if (weft_instant_now() < look)
             continue;
         if (!weft_arena_alive(marked & ~WEFT_ROBUST_WAITERS) &&
             take(lock, marked, mine | WEFT_ROBUST_WAITERS))
             return 1;
         slice = slice * 2 < SLICE ? slice * 2 : SLICE;
+        look = weft_instant_now() + slice;
     }
 }
 
@@ -358,8 +361,7 @@ static int run_handlers(weft_context *self)
 }
 
 /* True: sleep on, until *limit. False: *r ends the wait. */
-static bool look_around(weft_context *self, weft_instant deadline, weft_instant slice,
-                        weft_instant *limit, int *r)
+static bool look_around(weft_context *self, weft_instant deadline, weft_instant *limit, int *r)
 {
     /* seq_cst: after the word was published in the context */
     if ((atomic_load(&self->cancel) & WEFT_CANCEL_PENDING) != 0) {
@@ -369,33 +371,33 @@ static bool look_around(weft_context *self, weft_instant deadline, weft_instant 
     *r = run_handlers(self);
     if (*r != 0)
         return false;
-    weft_instant now = weft_instant_now();
     *limit = weft_instant_min(deadline, self->scopes.nearest);
-    if (*limit <= now) {
-        *r = self->scopes.nearest < deadline ? weft_scope_fire(self) : weft_error_timed_out();
-        return false;
-    }
-    *limit = weft_instant_min(*limit, now + slice);
-    return true;
+    if (*limit > weft_instant_now())
+        return true;
+    *r = self->scopes.nearest < deadline ? weft_scope_fire(self) : weft_error_timed_out();
+    return false;
 }
 
 static int thread_wait(weft_context *self, const _Atomic uint32_t *word, uint32_t expected,
                        uint32_t owner, weft_instant deadline)
 {
     weft_instant limit = 0, slice = owner != 0 ? FIRST_SLICE : SLICE;
+    weft_instant look = weft_instant_now() + slice;
     int r = 0;
     atomic_store(&self->shared_word, word);
     /* acquire: who sees the change goes on to read what was written before it */
     while (atomic_load_explicit(word, memory_order_acquire) == expected) {
-        if (!look_around(self, deadline, slice, &limit, &r))
+        if (!look_around(self, deadline, &limit, &r))
             break;
-        if (weft_sharedpark_wait(word, expected, limit) == 0)
+        weft_sharedpark_wait(word, expected, weft_instant_min(limit, look));
+        if (weft_instant_now() < look)
             continue;
         if (owner != 0 && !weft_arena_alive(owner)) {
             r = -EOWNERDEAD;
             break;
         }
         slice = slice * 4 < SLICE ? slice * 4 : SLICE;
+        look = weft_instant_now() + slice;
     }
     /* relaxed: a canceller that still sees it wakes for nothing */
     atomic_store_explicit(&self->shared_word, NULL, memory_order_relaxed);

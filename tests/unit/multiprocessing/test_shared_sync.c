@@ -9,8 +9,10 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "multiprocessing/arena.h"
 #include "support/support.h"
 #include <weft/asyncio.h>
 #include <weft/multiprocessing.h>
@@ -23,6 +25,7 @@ typedef struct common {
     weft_semaphore semaphore;
     int count, inside, most, steps;
     _Atomic int here;
+    _Atomic uint32_t robust;
 } common;
 
 enum { SIDES = 4, ROUNDS = 2000 };
@@ -152,6 +155,71 @@ static void a_dead_holders_lock_is_acquired_with_1(void **state)
         weft_release(thread);
         weft_shared_free(shared);
     }
+}
+
+static int die_with_both(void *arg)
+{
+    common *shared = arg;
+    weft_robust_acquire(&shared->robust);
+    return die_with_lock(shared);
+}
+
+typedef struct pestering {
+    pid_t waits, holds;
+} pestering;
+
+static void pause_for(long milliseconds, long microseconds)
+{
+    struct timespec time = {.tv_nsec = milliseconds * 1000000 + microseconds * 1000};
+    nanosleep(&time, NULL);
+}
+
+/* When the waiter looks no more often than it ever will. */
+static int pester(void *arg)
+{
+    const pestering *pids = arg;
+    pause_for(200, 0);
+    for (int i = 0; i < 10000; i++) {
+        kill(pids->waits, SIGUSR1);
+        if (i == 5)
+            kill(pids->holds, SIGKILL);
+        pause_for(0, 200);
+    }
+    return 0;
+}
+
+static void ignore_signal(int signum)
+{
+    (void)signum;
+}
+
+/* Each ends a sleep long before it is time to look after the holder. */
+static void signals_do_not_hide_the_holders_death(void **state)
+{
+    (void)state;
+    struct sigaction before, ignored = {.sa_handler = ignore_signal};
+    sigaction(SIGUSR1, &ignored, &before);
+    for (int robust = 0; robust < 2; robust++) {
+        common *shared = new_common();
+        weft_process *holding, *pestering_it;
+        assert_int_equal(weft_process_start(&holding, die_with_both, WEFT_POINTER(shared), NULL),
+                         0);
+        await(&shared->here, 1);
+        pestering pids = {.waits = getpid(), .holds = (pid_t)weft_process_pid(holding)};
+        assert_int_equal(weft_process_start(&pestering_it, pester, WEFT_ARG(pids), NULL), 0);
+        int r = robust != 0 ? weft_robust_acquire(&shared->robust)
+                            : weft_lock_acquire(&shared->lock, WEFT_FOREVER);
+        bool before_the_last = weft_process_is_alive(pestering_it);
+        weft_process_kill(pestering_it);
+        assert_int_equal(weft_wait(pestering_it, WEFT_FOREVER), 0);
+        assert_int_equal(weft_wait(holding, WEFT_FOREVER), 0);
+        assert_int_equal(r, 1);
+        assert_true(before_the_last);
+        weft_release(pestering_it);
+        weft_release(holding);
+        weft_shared_free(shared);
+    }
+    sigaction(SIGUSR1, &before, NULL);
 }
 
 static int wait_for_go(void *arg)
@@ -309,6 +377,7 @@ int main(void)
         weft_test(a_lock_excludes_processes),
         weft_test(a_lock_excludes_coroutines_of_processes),
         weft_test(a_dead_holders_lock_is_acquired_with_1),
+        weft_test(signals_do_not_hide_the_holders_death),
         weft_test(an_event_releases_all),
         weft_test(a_semaphore_counts_processes),
         weft_test(a_condition_keeps_processes_in_step),
