@@ -78,6 +78,8 @@ int weft_loop_add_signal_handler(weft_loop *loop, int signum, weft_fn *fn, const
     int r = check_loop(loop, "add a signal handler");
     if (r == 0 && fn == NULL)
         r = weft_error(-EINVAL, "add a signal handler: no function");
+    if (r == 0 && arg == NULL && arg_size > 0)
+        r = weft_error(-EINVAL, "add a signal handler: %zu argument bytes at NULL", arg_size);
     if (r < 0)
         return r;
     loop_signal *old = find(loop, signum);

@@ -298,6 +298,9 @@ int weft_thread_pool_open(weft_executor **pool, const weft_thread_pool_options *
     if (pool == NULL)
         return weft_error(-EINVAL, "open a thread pool: nowhere to put it");
     *pool = NULL;
+    if (options != NULL && options->arg == NULL && options->arg_size > 0)
+        return weft_error(-EINVAL, "open a thread pool: %zu argument bytes at NULL",
+                          options->arg_size);
     weft_thread_pool *made = weft_calloc(1, sizeof *made);
     if (made == NULL)
         return weft_error(-ENOMEM, "open a thread pool: no memory");

@@ -357,6 +357,8 @@ int weft_stream_readline(weft_stream *stream, const char **line, double timeout)
 {
     weft_instant deadline;
     size_t found;
+    if (line == NULL)
+        return weft_error(-EINVAL, "read a line: nowhere to put it");
     int r = begin(stream, "read a line", timeout, &deadline);
     if (r < 0)
         return r;
@@ -377,6 +379,8 @@ int weft_stream_readuntil(weft_stream *stream, const void *separator, size_t sep
     weft_instant deadline;
     const char *lent;
     size_t found;
+    if (data == NULL)
+        return weft_error(-EINVAL, "read until: nowhere to put it");
     int r = begin(stream, "read until", timeout, &deadline);
     if (r < 0)
         return r;
@@ -433,6 +437,8 @@ int weft_stream_readexactly(weft_stream *stream, void *out, size_t size, double 
 int weft_stream_read_all(weft_stream *stream, weft_bytes *bytes, double timeout)
 {
     weft_instant deadline;
+    if (bytes == NULL)
+        return weft_error(-EINVAL, "read all: nowhere to put it");
     int r = begin(stream, "read all", timeout, &deadline);
     if (r < 0)
         return r;

@@ -534,6 +534,9 @@ int weft_process_pool_open(weft_executor **pool, const weft_process_pool_options
     if (options->max_workers > MOST_WORKERS)
         return weft_error(-EINVAL, "open a process pool: %zu workers; at most %d can be",
                           options->max_workers, MOST_WORKERS);
+    if (options->arg == NULL && options->arg_size > 0)
+        return weft_error(-EINVAL, "open a process pool: %zu argument bytes at NULL",
+                          options->arg_size);
     if (weft_process_self != NULL && weft_process_self->daemon)
         return weft_error(WEFT_EINVALID_STATE, "open a process pool: '%s' is a daemon",
                           weft_handle_name_of(&weft_process_self->job.handle));

@@ -116,6 +116,7 @@ static int refusals(void *arg)
     argument a = {s, 1};
     RECORD_INT(&s->recorder, weft_loop_add_signal_handler(loop, SIGUSR1, NULL, WEFT_NONE), -EINVAL);
     RECORD_INT(&s->recorder, weft_loop_add_signal_handler(loop, 0, add, WEFT_ARG(a)), -EINVAL);
+    RECORD_INT(&s->recorder, weft_loop_add_signal_handler(loop, SIGUSR1, add, NULL, 5), -EINVAL);
     RECORD_INT(&s->recorder, weft_loop_add_signal_handler(loop, SIGKILL, add, WEFT_ARG(a)),
                -EINVAL);
     RECORD_INT(&s->recorder, weft_loop_add_signal_handler(NULL, SIGUSR1, add, WEFT_ARG(a)),

@@ -442,6 +442,9 @@ static void bad_arguments_are_refused(void **state)
     assert_null(future);
     assert_int_equal(weft_submit(pool, &future, run_once, NULL, 5, NULL), -EINVAL);
     weft_release(pool);
+    weft_thread_pool_options options = {.initializer = initialize, .arg_size = 5};
+    assert_int_equal(weft_thread_pool_open(&pool, &options), -EINVAL);
+    assert_null(pool);
 }
 
 int main(void)

@@ -357,6 +357,10 @@ static void private_pointers_are_refused(void **state)
     weft_future *future;
     int local = 3;
     assert_int_equal(weft_submit(pool, &future, square, WEFT_POINTER(&local), NULL), -EINVAL);
+    weft_executor *refused = pool;
+    weft_process_pool_options options = {.initializer = square, .arg_size = 5};
+    assert_int_equal(weft_process_pool_open(&refused, &options), -EINVAL);
+    assert_null(refused);
     assert_null(future);
     close_pool(pool);
 }
