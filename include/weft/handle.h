@@ -123,7 +123,8 @@ WEFT_API int weft_wait_many(const void *handles, size_t count, weft_wait_mode mo
 
 /*
  * Asks it to stop: what has not begun never begins; a running function's present or next wait
- * returns -ECANCELED, once. Returns 1: asked, 0: it was done already.
+ * returns -ECANCELED, once. Returns 1: asked, 0: it was done already (or is a job of a process pool
+ * that has begun).
  * Errors: -EINVAL, -ENOTSUP (this kind cannot be cancelled), WEFT_EFORKED.
  * Python: Task.cancel, Future.cancel
  */

@@ -165,8 +165,9 @@ typedef struct weft_process_pool_options {
 /*
  * Opens a pool of processes, to be released; they start at once, from this thread. Used by
  * weft_submit, weft_map and their kin: fn runs in one of them, argument bytes and result are copied
- * over. A worker that dies fails the job that it ran with WEFT_EWORKER_LOST, is replaced, and the
- * pool goes on. At the last release it is shut down without waiting; workers end when this process
+ * over. A job that a worker has begun cannot be cancelled: weft_cancel returns 0, and it runs on.
+ * A worker that dies fails the job that it ran with WEFT_EWORKER_LOST, is replaced, and the pool
+ * goes on. At the last release it is shut down without waiting; workers end when this process
  * does. Errors: -EINVAL, -EAGAIN, -ENOMEM, -EMFILE, WEFT_EINVALID_STATE (in a daemon). Python:
  * concurrent.futures.ProcessPoolExecutor, multiprocessing.Pool
  */

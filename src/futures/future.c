@@ -36,15 +36,18 @@ static int set_by_hand(void *arg)
     return 0;
 }
 
-/* One that somebody sets and that has begun is as good as done: there is nobody to ask. */
+/* One that somebody sets and that has begun is as good as done: there is nobody to ask; nor is
+ * there where an executor could have taken it back and was too late. */
 int weft_future_cancel(weft_future *future, bool running)
 {
     weft_handle *handle = &future->job.handle;
     if (!weft_future_begin(future)) {
         if (future->job.fn == set_by_hand)
             return 0;
-        if (future->withdraw == NULL || !future->withdraw(future))
+        if (future->withdraw == NULL)
             return running ? weft_job_cancel(handle) : 0;
+        if (!future->withdraw(future))
+            return 0;
         weft_future_fail(future, -ECANCELED, "cancelled");
         return 1;
     }
