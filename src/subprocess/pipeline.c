@@ -180,7 +180,7 @@ static int check(weft_line *line)
 static int finish(weft_line *line, int r)
 {
     char message[WEFT_MESSAGE_SIZE];
-    if (r == -ETIMEDOUT)
+    if (r == -ETIMEDOUT && line->started == line->count) /* else a start's own failure */
         r = weft_error(r,
                        "pipeline of %zu commands, '%.200s' the first, timed out after %g seconds",
                        line->count, line->popens[0]->command, line->options->timeout);

@@ -212,6 +212,28 @@ static void one_that_cannot_be_started_ends_the_others(void **state)
     assert_false(have_children());
 }
 
+static int failing_hook(void *arg)
+{
+    (void)arg;
+    return ETIMEDOUT;
+}
+
+/* -ETIMEDOUT is also what a program on a lost server says, or a look-up of names. */
+static void a_start_may_fail_as_if_the_time_were_up(void **state)
+{
+    (void)state;
+    const weft_popen_options fails = {.hook = failing_hook};
+    const weft_pipeline_command first[] = {{.argv = ARGV("cat"), .popen = &fails}, COMMAND("cat")};
+    const weft_pipeline_command second[] = {COMMAND("ready", "9"),
+                                            {.argv = ARGV("cat"), .popen = &fails}};
+    const weft_pipeline_options options = {.in = WEFT_DEVNULL};
+    assert_int_equal(weft_pipeline_run(NULL, first, 2, &options), -ETIMEDOUT);
+    assert_non_null(strstr(weft_error_message(), "its hook failed"));
+    assert_int_equal(weft_pipeline_run(NULL, second, 2, &options), -ETIMEDOUT);
+    assert_non_null(strstr(weft_error_message(), "its hook failed"));
+    assert_false(have_children());
+}
+
 static void what_contradicts_itself_is_refused(void **state)
 {
     (void)state;
@@ -358,6 +380,7 @@ int main(void)
         weft_test(a_reader_that_leaves_ends_its_writer),
         weft_test(input_need_not_be_read),
         weft_test(one_that_cannot_be_started_ends_the_others),
+        weft_test(a_start_may_fail_as_if_the_time_were_up),
         weft_test(what_contradicts_itself_is_refused),
         weft_test(time_up_ends_all_with_what_came),
         weft_test(a_cancel_ends_each_by_its_policy),
