@@ -81,7 +81,7 @@ static int move_in(weft_stdio *stdio, weft_stream *stream)
 {
     int r = weft_handle_check(stream, &weft_stream_kind, "start a popen: .in_stream");
     if (r == 0)
-        r = weft_stream_reader_acquire(stream, true);
+        r = weft_stream_reader_acquire(stream, false); /* nothing is read of it here */
     if (r < 0)
         return r;
     if (stream->start < stream->end) {

@@ -317,6 +317,23 @@ static void a_stream_moves_into_the_next_child(void **state)
     weft_release(second);
 }
 
+static void a_stream_that_was_not_moved_is_drained_as_before(void **state)
+{
+    (void)state;
+    weft_popen *first, *second;
+    weft_completed completed;
+    const weft_popen_options out = {.out = WEFT_PIPE};
+    const char *const nosuch[] = {"/nosuch", NULL};
+    assert_int_equal(weft_popen_start(&first, ARGV("flood", "1000000"), &out), 0);
+    const weft_popen_options in = {.in_stream = weft_popen_stdout(first)};
+    assert_int_equal(weft_popen_start(&second, nosuch, &in), -ENOENT);
+    assert_int_equal(weft_popen_wait(first, NULL, WEFT_FOREVER), 0);
+    assert_int_equal(weft_popen_communicate(first, WEFT_NONE, &completed, WEFT_FOREVER), 0);
+    assert_flood(completed.out, 1000000);
+    weft_completed_clear(&completed);
+    weft_release(first);
+}
+
 static void lines_go_to_a_child_and_come_back(void **state)
 {
     (void)state;
@@ -573,6 +590,7 @@ int main(void)
         weft_test(it_inherits_no_descriptor_but_what_is_passed),
         weft_test(its_streams_can_go_to_any_descriptor),
         weft_test(a_stream_moves_into_the_next_child),
+        weft_test(a_stream_that_was_not_moved_is_drained_as_before),
         weft_test(lines_go_to_a_child_and_come_back),
         weft_test(writing_to_a_dead_child_is_an_error_and_no_signal),
         weft_test(a_wait_drains_pipes_that_nobody_reads),
