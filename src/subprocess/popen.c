@@ -136,14 +136,17 @@ const weft_kind weft_popen_kind = {
 /* ---- Waiting ----------------------------------------------------------------------------------
  */
 
-/* Moves what is there into the buffers; the pipes that may have more go to `waits`. *moved: some
- * may have it at once. */
-static size_t drain_pipes(weft_popen *popen, weft_pipe_wait *waits, bool *moved)
+/* Moves what is there into the buffers; the pipes that may have more, whose number is returned, go
+ * to `waits`. *moved: some may have it at once. Errors, with message: -ENOMEM: nobody would empty
+ * the pipe. */
+static int drain_pipes(weft_popen *popen, weft_pipe_wait *waits, bool *moved)
 {
-    size_t count = 0;
+    int count = 0;
     for (int i = WEFT_CHILD_OUT; i <= WEFT_CHILD_ERR; i++) {
         weft_stream *stream = popen->streams[i];
         int r = stream != NULL ? weft_stream_drain(stream) : 0;
+        if (r == -ENOMEM)
+            return weft_error(r, "wait for '%.300s': no memory for its output", popen->command);
         *moved |= r > 0;
         if (r > 0 || r == -EAGAIN)
             waits[count++] = (weft_pipe_wait){.stream = stream, .interest = WEFT_READABLE};
@@ -164,7 +167,9 @@ int weft_popen_await(weft_popen *popen, bool drain, weft_instant deadline)
     weft_pipe_wait waits[WEFT_CHILD_STREAMS];
     for (;;) {
         bool moved = false;
-        size_t count = drain ? drain_pipes(popen, waits, &moved) : 0;
+        int count = drain ? drain_pipes(popen, waits, &moved) : 0;
+        if (count < 0)
+            return count;
         int r = count > 0 ? see_end(popen) : weft_handle_wait(&popen->job.handle, deadline);
         if (r == 0 && count == 0)
             r = see_end(popen);
@@ -173,7 +178,8 @@ int weft_popen_await(weft_popen *popen, bool drain, weft_instant deadline)
         if (deadline == WEFT_INSTANT_NOW)
             return weft_error_timed_out();
         /* a coroutine is told of edges: it sleeps only after EAGAIN */
-        r = moved ? weft_stream_breathe(deadline) : weft_pipes_sleep(popen, waits, count, deadline);
+        r = moved ? weft_stream_breathe(deadline)
+                  : weft_pipes_sleep(popen, waits, (size_t)count, deadline);
         if (r < 0)
             return r;
     }

@@ -6,57 +6,35 @@
 #include "subprocess_support.h"
 #include "support/support.h"
 
-/* The n-th allocation from now fails, and (`for_good`) all after it. */
-typedef struct fault_allocator {
-    long countdown; /* 0: none fails */
-    bool for_good, failed;
-    long blocks;
-} fault_allocator;
-
-static fault_allocator counted;
-
-static void *counting_realloc(void *memory, size_t size, void *arg)
-{
-    fault_allocator *self = arg;
-    if (self->countdown > 0 && --self->countdown == 0) {
-        self->failed = true;
-        self->countdown = self->for_good ? 1 : 0;
-        return NULL;
-    }
-    void *block = realloc(memory, size);
-    self->blocks += block != NULL && memory == NULL;
-    return block;
-}
-
-static void counting_free(void *memory, void *arg)
-{
-    ((fault_allocator *)arg)->blocks--;
-    free(memory);
-}
-
 /* Runs `operation` with the 1st, 2nd, ... allocation failing until none does. */
-static void fail_each_allocation(int (*operation)(void), bool for_good)
+static void fail_each_allocation(int (*operation)(void), enum allocator_mode mode)
 {
-    for (long n = 1;; n++) {
-        counted = (fault_allocator){.for_good = for_good, .blocks = counted.blocks};
-        long blocks = counted.blocks;
+    for (size_t n = 1;; n++) {
+        size_t blocks = allocator_blocks();
         int fds = count_fds();
-        counted.countdown = n;
+        allocator_fail(n, mode);
         int r = operation();
-        bool failed = counted.failed;
-        counted.countdown = 0;
+        bool failed = allocator_failed();
+        allocator_relent();
         assert_int_equal(weft_shutdown(WEFT_FOREVER), 0);
-        if (counted.blocks != blocks || count_fds() != fds || have_children())
-            fail_msg("allocation %ld%s: %ld blocks, %d descriptors more, children: %d", n,
-                     for_good ? " and all after it" : "", counted.blocks - blocks,
-                     count_fds() - fds, have_children());
+        if (allocator_blocks() != blocks || count_fds() != fds || have_children())
+            fail_msg("allocation %zu%s: %zu blocks were %zu, %d descriptors more, children: %d", n,
+                     mode == ALLOCATOR_ONWARDS ? " and all after it" : "", allocator_blocks(),
+                     blocks, count_fds() - fds, have_children());
         if (!failed) {
+            assert_true(n > 5);
             assert_int_equal(r, 0);
             return;
         }
         if (r != 0) /* some can be done without */
             assert_int_equal(r, -ENOMEM);
     }
+}
+
+static void in_both_modes(int (*operation)(void))
+{
+    fail_each_allocation(operation, ALLOCATOR_ONCE);
+    fail_each_allocation(operation, ALLOCATOR_ONWARDS);
 }
 
 static int run_captured(void)
@@ -131,6 +109,23 @@ static int communicate_twice(void)
     return r;
 }
 
+/* The child ends only when its output is moved out of the pipes. */
+static int wait_without_reading(void)
+{
+    weft_popen *popen;
+    const weft_popen_options options = {.out = WEFT_PIPE, .err = WEFT_PIPE};
+    int r = weft_popen_start(&popen, ARGV("floods", "300000"), &options);
+    if (r < 0)
+        return r;
+    r = weft_popen_wait(popen, NULL, WEFT_FOREVER);
+    if (r < 0) {
+        weft_popen_kill(popen);
+        weft_wait(popen, WEFT_FOREVER);
+    }
+    weft_release(popen);
+    return r;
+}
+
 /* All that is allocated for options, and a terminal. */
 static int talk_to_a_terminal(void)
 {
@@ -168,48 +163,47 @@ static int talk_to_a_terminal(void)
 static void a_terminal_survives_failing_memory(void **state)
 {
     (void)state;
-    fail_each_allocation(talk_to_a_terminal, false);
-    fail_each_allocation(talk_to_a_terminal, true);
+    in_both_modes(talk_to_a_terminal);
 }
 
 static void a_captured_run_survives_failing_memory(void **state)
 {
     (void)state;
-    fail_each_allocation(run_captured, false);
-    fail_each_allocation(run_captured, true);
+    in_both_modes(run_captured);
 }
 
 static void a_run_with_input_survives_failing_memory(void **state)
 {
     (void)state;
-    fail_each_allocation(run_with_input, false);
-    fail_each_allocation(run_with_input, true);
+    in_both_modes(run_with_input);
 }
 
 static void reading_lines_survives_failing_memory(void **state)
 {
     (void)state;
-    fail_each_allocation(read_lines, false);
-    fail_each_allocation(read_lines, true);
+    in_both_modes(read_lines);
 }
 
 static void a_repeated_communicate_survives_failing_memory(void **state)
 {
     (void)state;
-    fail_each_allocation(communicate_twice, false);
-    fail_each_allocation(communicate_twice, true);
+    in_both_modes(communicate_twice);
+}
+
+static void a_wait_survives_failing_memory(void **state)
+{
+    (void)state;
+    in_both_modes(wait_without_reading);
 }
 
 int main(void)
 {
-    const weft_allocator allocator = {counting_realloc, counting_free, &counted, {NULL}};
-    if (weft_set_allocator(&allocator) != 0)
-        return 1;
     const struct CMUnitTest tests[] = {
         weft_test(a_captured_run_survives_failing_memory),
         weft_test(a_run_with_input_survives_failing_memory),
         weft_test(reading_lines_survives_failing_memory),
         weft_test(a_repeated_communicate_survives_failing_memory),
+        weft_test(a_wait_survives_failing_memory),
         weft_test(a_terminal_survives_failing_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
