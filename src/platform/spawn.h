@@ -30,6 +30,8 @@ typedef enum weft_spawn_stage {
     WEFT_SPAWN_EXEC,
 } weft_spawn_stage;
 
+enum { WEFT_SPAWN_AS_STDOUT = -2 };
+
 typedef struct weft_spawn_limit {
     int resource;
     struct rlimit value;
@@ -40,7 +42,8 @@ typedef struct weft_spawn_plan {
     char *const *argv;
     char *const *envp;
     const char *cwd;     /* NULL: the parent's */
-    int fds[3];          /* become 0, 1, 2; -1: inherited as it is, /dev/null where it is closed */
+    int fds[3];          /* become 0, 1, 2; -1: inherited as it is, /dev/null where it is closed;
+                          * of the last, WEFT_SPAWN_AS_STDOUT: what 1 has become */
     const int *pass_fds; /* kept open, under their numbers; sorted, ascending; of 0, 1, 2 only
                           * what `fds` leaves at -1 */
     size_t pass_fds_count;

@@ -96,7 +96,9 @@ WEFT_SPAWN_RAW static int set_standard(const weft_spawn_plan *plan)
             return errno;
     }
     for (int i = 0; i < 3 && error == 0; i++) {
-        if (source[i] < 0)
+        if (source[i] == WEFT_SPAWN_AS_STDOUT)
+            error = put_at(1, i);
+        else if (source[i] < 0)
             error = inherit(i);
         else if (source[i] == i)
             error = keep_open(i);

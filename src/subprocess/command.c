@@ -6,6 +6,7 @@
  * a list of candidates, which the child tries one after the other. As in Python, the PATH is that
  * of the child's environment, and /bin:/usr/bin where it has none.
  */
+#include <fcntl.h>
 #include <stdint.h>
 
 #include "core/error.h"
@@ -155,6 +156,27 @@ static int check_fds(const weft_popen_options *options)
     return 0;
 }
 
+static int check_open(int fd, const char *name)
+{
+    if (fcntl(fd, F_GETFD) >= 0)
+        return 0;
+    return weft_error(-errno, "start a popen: %d in %s: %s", fd, name, weft_strerror(-errno));
+}
+
+/* Before anything is opened for the child, which could get just the number of one that is closed.
+ */
+static int check_all_open(const weft_popen_options *options)
+{
+    int r = options->in > 0 ? check_open(options->in, ".in") : 0;
+    if (r == 0 && options->out > 0)
+        r = check_open(options->out, ".out");
+    if (r == 0 && options->err > 0)
+        r = check_open(options->err, ".err");
+    for (size_t i = 0; i < options->pass_fds_count && r == 0; i++)
+        r = check_open(options->pass_fds[i], ".pass_fds");
+    return r;
+}
+
 int weft_command_check(const char *const argv[], const weft_popen_options *options)
 {
     if (argv == NULL || argv[0] == NULL)
@@ -170,5 +192,7 @@ int weft_command_check(const char *const argv[], const weft_popen_options *optio
         r = check_groups(options);
     if (r == 0)
         r = check_numbers(options);
+    if (r == 0)
+        r = check_all_open(options);
     return r;
 }

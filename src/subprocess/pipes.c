@@ -66,13 +66,13 @@ static int open_one(weft_stdio *stdio, int i, int kind, const weft_popen_options
     case WEFT_STDOUT:
         if (i != WEFT_CHILD_ERR)
             return -EINVAL;
-        stdio->child[i] = stdio->child[WEFT_CHILD_OUT] >= 0 ? stdio->child[WEFT_CHILD_OUT] : 1;
+        stdio->child[i] = WEFT_SPAWN_AS_STDOUT;
         return 0;
     default:
         if (kind < 0)
             return -EINVAL;
         stdio->child[i] = kind;
-        return fcntl(kind, F_GETFD) < 0 ? -errno : 0;
+        return 0;
     }
 }
 

@@ -278,6 +278,52 @@ static void it_inherits_no_descriptor_but_what_is_passed(void **state)
     close(high);
 }
 
+/* The numbers that the pipes of the start will get, if they are taken for open. */
+static void a_closed_descriptor_is_not_passed(void **state)
+{
+    (void)state;
+    weft_popen *popen;
+    int lowest = dup(0);
+    assert_true(lowest > 2);
+    close(lowest);
+    for (int fd = lowest; fd < lowest + 8; fd++) {
+        if (fcntl(fd, F_GETFD) >= 0)
+            continue;
+        const weft_popen_options passed = {
+            .in = WEFT_PIPE, .out = WEFT_PIPE, .pass_fds = &fd, .pass_fds_count = 1};
+        const weft_popen_options given = {.in = WEFT_PIPE, .out = WEFT_PIPE, .err = fd};
+        assert_int_equal(weft_popen_start(&popen, ARGV("fds"), &passed), -EBADF);
+        assert_int_equal(weft_popen_start(&popen, ARGV("fds"), &given), -EBADF);
+    }
+}
+
+/* In a copy of this process, whose stdout is closed: the first pipe gets its number. */
+static int start_without_stdout(struct recorder *recorder, void *arg)
+{
+    weft_popen *popen;
+    (void)arg;
+    close(1);
+    weft_popen_options options = {.in = WEFT_PIPE, .err = WEFT_STDOUT};
+    RECORD_INT(recorder, weft_popen_start(&popen, ARGV("say", "", "text"), &options), 0);
+    RECORD_INT(recorder, weft_result(popen, WEFT_NONE, WEFT_FOREVER), 0);
+    weft_release(popen);
+    options.in = 0;
+    RECORD_INT(recorder, weft_popen_start(&popen, ARGV("say", "", "text"), &options), 0);
+    RECORD_INT(recorder, weft_result(popen, WEFT_NONE, WEFT_FOREVER), 0);
+    weft_release(popen);
+    return weft_shutdown(WEFT_FOREVER);
+}
+
+static void stderr_goes_where_stdout_goes_also_if_that_is_closed(void **state)
+{
+    (void)state;
+    struct recorder recorder = {0};
+    struct child child;
+    assert_int_equal(child_start(&child, start_without_stdout, NULL), 0);
+    assert_int_equal(child_join(&child, &recorder), 0);
+    recorder_assert(&recorder);
+}
+
 static void its_streams_can_go_to_any_descriptor(void **state)
 {
     (void)state;
@@ -588,6 +634,8 @@ int main(void)
         weft_test(it_has_its_own_directory_environment_and_mask),
         weft_test(the_path_is_that_of_the_childs_environment),
         weft_test(it_inherits_no_descriptor_but_what_is_passed),
+        weft_test(a_closed_descriptor_is_not_passed),
+        weft_test(stderr_goes_where_stdout_goes_also_if_that_is_closed),
         weft_test(its_streams_can_go_to_any_descriptor),
         weft_test(a_stream_moves_into_the_next_child),
         weft_test(a_stream_that_was_not_moved_is_drained_as_before),
