@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <weft/signal.h>
 
@@ -77,7 +78,10 @@ static int signal_group(weft_popen *popen, int signum)
 
 int weft_popen_end(weft_popen *popen, int signum)
 {
-    return popen->leader ? signal_group(popen, signum) : weft_childexit_kill(&popen->exit, signum);
+    /* a leader may have left its group for another one */
+    bool within = popen->leader && getpgid(popen->exit.pid) == popen->exit.pid;
+    int r = popen->leader ? signal_group(popen, signum) : 0;
+    return within ? r : weft_childexit_kill(&popen->exit, signum);
 }
 
 int weft_popen_send_signal_group(weft_popen *popen, int signum)

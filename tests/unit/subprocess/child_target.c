@@ -25,6 +25,7 @@
  *     hold FD           as ready, but a grandchild keeps stdout too, until FD2 = FD + 1 ends
  *     orphan FD         says "left", leaves a grandchild with stdout that ends when FD does
  *     ignore FD         ignores SIGTERM, then as ready
+ *     desert FD         leaves its process group for its parent's, then as ready
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -315,6 +316,8 @@ static int do_numbered(const char *what, long n)
         return leave_grandchild((int)n) || put(1, "left");
     if (strcmp(what, "ignore") == 0)
         return signal(SIGTERM, SIG_IGN) == SIG_ERR || ready((int)n);
+    if (strcmp(what, "desert") == 0)
+        return setpgid(0, getpgid(getppid())) < 0 || ready((int)n);
     return 125;
 }
 

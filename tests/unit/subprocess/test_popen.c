@@ -474,6 +474,23 @@ static void a_dropped_child_is_killed_if_that_is_asked(void **state)
     }
 }
 
+static void a_leader_that_has_left_its_group_is_killed_as_well(void **state)
+{
+    (void)state;
+    int fds[2];
+    char bytes[8];
+    assert_int_equal(pipe(fds), 0);
+    weft_popen *popen = start_ready(
+        "desert",
+        &(weft_popen_options){.out = fds[1], .new_group = true, .on_drop = WEFT_ON_DROP_KILL});
+    close(fds[1]);
+    weft_release(popen);
+    assert_int_equal(read(fds[0], bytes, sizeof bytes), 5);
+    assert_int_equal(read(fds[0], bytes, sizeof bytes), 0);
+    close(fds[0]);
+    await_no_children();
+}
+
 static void a_dropped_child_is_reaped_by_the_next_start(void **state)
 {
     (void)state;
@@ -644,6 +661,7 @@ int main(void)
         weft_test(a_wait_drains_pipes_that_nobody_reads),
         weft_test(a_group_is_signalled_as_one),
         weft_test(a_dropped_child_is_killed_if_that_is_asked),
+        weft_test(a_leader_that_has_left_its_group_is_killed_as_well),
         weft_test(a_dropped_child_is_reaped_by_the_next_start),
         weft_test(thousands_released_leave_nothing),
         weft_test(the_hosts_handler_and_children_are_its_own),
