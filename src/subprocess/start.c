@@ -245,9 +245,8 @@ static weft_popen *new_popen(const char *const argv[], const char *command,
         return NULL;
     }
     popen->on_drop = options->on_drop;
-    popen->grace = options->grace > 0 && options->grace < MOST_GRACE
-                       ? (weft_instant)(options->grace * NANOSECONDS)
-                       : NANOSECONDS;
+    double grace = options->grace > 0 ? options->grace : 1;
+    popen->grace = (weft_instant)((grace < MOST_GRACE ? grace : MOST_GRACE) * NANOSECONDS);
     popen->leader = options->new_group || options->new_session;
     popen->returncode = WEFT_NO_RETURNCODE;
     return popen;

@@ -466,6 +466,27 @@ static void who_is_to_end_is_killed_also_when_a_handler_ends_the_wait(void **sta
     assert_int_equal(weft_signal_restore(SIGUSR1), 0);
 }
 
+/* More than the default, which is a second. */
+static void a_grace_without_measure_is_a_long_one(void **state)
+{
+    (void)state;
+    int returncode = 0;
+    const char *line;
+    weft_popen *popen;
+    const weft_popen_options options = {
+        .out = WEFT_PIPE, .new_group = true, .on_drop = WEFT_ON_DROP_TERMINATE, .grace = 1e300};
+    const char *command = "trap 'sleep 1.5; exit 5' TERM; echo ready; "
+                          "while :; do sleep 1000 & wait; done";
+    assert_int_equal(weft_popen_shell(&popen, command, &options), 0);
+    assert_int_equal(weft_stream_readline(weft_popen_stdout(popen), &line, WEFT_FOREVER), 6);
+    int scope = weft_timeout_begin(0.01);
+    int r = weft_popen_wait(popen, &returncode, WEFT_FOREVER);
+    assert_int_equal(weft_timeout_end(scope, r), -ETIMEDOUT);
+    assert_int_equal(weft_popen_returncode(popen, &returncode), 1);
+    assert_int_equal(returncode, 5);
+    weft_release(popen);
+}
+
 /* A task that a task has started. */
 static int in_an_inner_task(void *recorder)
 {
@@ -528,6 +549,7 @@ int main(void)
         weft_test(an_end_with_ours_cannot_be_had),
 #endif
         weft_test(who_is_to_end_is_killed_also_when_a_handler_ends_the_wait),
+        weft_test(a_grace_without_measure_is_a_long_one),
         weft_test(wherever_it_is_started_it_blocks_no_signal),
         weft_test(options_that_exclude_each_other_are_named),
     };
