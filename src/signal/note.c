@@ -20,6 +20,7 @@
 #include "signal/note.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <sched.h>
 
 #include "core/interrupt.h"
@@ -147,7 +148,9 @@ void weft_signal_note(int signum, siginfo_t *info, void *context)
     weft_signal_slot *slot = &weft_signal_slots[signum];
     struct sigaction found;
     bool chained = false;
-    int saved = errno;
+    int saved = errno, cancel_state;
+    /* a write is where a thread that the host has cancelled would end, amid whatever it does */
+    (void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
     atomic_fetch_add(&inside, 1);
     if (is_fault(signum, info)) {
         (void)sigaction(signum, &slot->found, NULL);
@@ -157,6 +160,7 @@ void weft_signal_note(int signum, siginfo_t *info, void *context)
         chained = find_chained(slot, &found);
     }
     atomic_fetch_sub(&inside, 1);
+    (void)pthread_setcancelstate(cancel_state, NULL);
     errno = saved;
     if (chained)
         call_found(&found, signum, info, context);

@@ -140,6 +140,39 @@ static void a_socket_serves_as_well(void **state)
     close_both(ends);
 }
 
+/* Of the host's, and cancelled: it goes on until it comes to a cancellation point of its own. */
+static void *be_cancelled(void *arg)
+{
+    pthread_cancel(pthread_self());
+    pthread_kill(pthread_self(), SIGUSR1);
+    *(bool *)arg = true;
+    pthread_testcancel();
+    return NULL;
+}
+
+static void a_cancelled_thread_does_not_end_in_the_signal(void **state)
+{
+    pthread_t thread;
+    int ends[2];
+    void *result = NULL;
+    bool went_on = false;
+    unsigned char byte = 0;
+    (void)state;
+    calls = 0;
+    open_pipe(ends);
+    weft_signal_set(SIGUSR1, count, NULL);
+    assert_int_equal(weft_signal_set_wakeup_fd(ends[1], NULL, NULL), 0);
+    assert_int_equal(pthread_create(&thread, NULL, be_cancelled, &went_on), 0);
+    pthread_join(thread, &result);
+    assert_true(went_on);
+    assert_true(result == PTHREAD_CANCELED);
+    assert_int_equal(read(ends[0], &byte, 1), 1);
+    assert_int_equal(weft_signal_check(), 0);
+    assert_int_equal(calls, 1);
+    assert_int_equal(weft_signal_set_wakeup_fd(-1, NULL, NULL), 0); /* waits for no handler */
+    close_both(ends);
+}
+
 static void *set_elsewhere(void *arg)
 {
     *(int *)arg = weft_signal_set_wakeup_fd(-1, NULL, NULL);
@@ -198,6 +231,7 @@ int main(void)
         weft_test(a_full_pipe_is_told_and_stops_nothing),
         weft_test(a_pipe_without_a_reader_raises_nothing),
         weft_test(a_socket_serves_as_well),
+        weft_test(a_cancelled_thread_does_not_end_in_the_signal),
         weft_test(a_wrong_descriptor_is_refused),
         weft_test(a_childs_signals_are_not_the_parents),
     };
