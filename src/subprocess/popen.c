@@ -6,9 +6,10 @@
  * once it has been dropped. So there is no thread, no SIGCHLD and no zombie that stays.
  *
  * Races: reaping and killing exclude each other inside platform/childexit. Of several that see the
- * end, the one that turns `settled` writes the outcome and completes the handle; the others know
- * the status from childexit and need not wait for that.
+ * end, the one that turns `settled` writes the outcome and completes the handle; the others wait
+ * for that, which is a few instructions: who has seen the end finds it told.
  */
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 
@@ -31,8 +32,11 @@ static void settle(weft_popen *popen, int r, int status)
 {
     char message[WEFT_MESSAGE_SIZE];
     /* relaxed: only who wins matters; the outcome is handed over by the handle's completion */
-    if (atomic_exchange_explicit(&popen->settled, true, memory_order_relaxed))
+    if (atomic_exchange_explicit(&popen->settled, true, memory_order_relaxed)) {
+        while (!weft_handle_done(&popen->job.handle))
+            (void)sched_yield();
         return;
+    }
     popen->returncode = r < 0 ? WEFT_NO_RETURNCODE : status;
     int code = r < 0 ? r : status != 0 ? WEFT_ECALLED_PROCESS : 0;
     if (r < 0)

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* What is told of a child's end: what it has used, in which words, by which descriptor. */
 #include <poll.h>
+#include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
+#include <time.h>
 
 #include "subprocess_support.h"
 #include "support/places.h"
@@ -193,6 +196,75 @@ static void the_dropped_are_reaped_on_request(void **state)
     close(gate.read_fd);
 }
 
+/* ---- two see the end */
+
+static _Thread_local bool tells; /* this thread is the one that is to tell of the end */
+static _Atomic bool telling, told;
+
+/* It comes here for the text of the outcome, and goes on when the other has had its time. */
+static void *hold_up(void *memory, size_t size, void *arg)
+{
+    const struct timespec a_little = {.tv_nsec = 1000000};
+    (void)arg;
+    for (int i = 0; tells && i < 100 && !told; i++) {
+        telling = true;
+        nanosleep(&a_little, NULL);
+    }
+    return realloc(memory, size);
+}
+
+static void give_back(void *memory, void *arg)
+{
+    (void)arg;
+    free(memory);
+}
+
+static void *tell(void *popen)
+{
+    (void)weft_current_name(); /* what a thread's first use allocates */
+    tells = true;
+    while (weft_popen_poll(popen, NULL) == 0)
+        continue;
+    tells = false;
+    return NULL;
+}
+
+/* The pipe is held open by another, so the end is seen by a look, and not by a wait for the handle.
+ */
+static void who_has_waited_finds_the_end_told(void **state)
+{
+    (void)state;
+    const weft_allocator slow = {.realloc = hold_up, .free = give_back};
+    char command[4096];
+    int fds[2], returncode = 99;
+    weft_popen *popen;
+    pthread_t thread;
+    assert_int_equal(weft_shutdown(WEFT_FOREVER), 0);
+    assert_int_equal(weft_set_allocator(&slow), 0);
+    telling = told = false;
+    assert_int_equal(pipe(fds), 0);
+    fcntl(fds[1], F_SETFD, FD_CLOEXEC);
+    (void)snprintf(command, sizeof command, TARGET " orphan %d; exit 3", fds[0]);
+    const weft_popen_options options = {.out = WEFT_PIPE, .pass_fds = fds, .pass_fds_count = 1};
+    assert_int_equal(weft_popen_shell(&popen, command, &options), 0);
+    assert_int_equal(pthread_create(&thread, NULL, tell, popen), 0);
+    while (!telling)
+        sched_yield();
+    int waited = weft_popen_wait(popen, NULL, WEFT_FOREVER);
+    int known = weft_popen_returncode(popen, &returncode);
+    told = true;
+    pthread_join(thread, NULL);
+    weft_release(popen);
+    close(fds[0]);
+    close(fds[1]);
+    int r = weft_shutdown(WEFT_FOREVER);
+    allocator_install();
+    assert_int_equal(r, 0);
+    assert_int_equal(waited, 0);
+    assert_int_equal(known, 1);
+    assert_int_equal(returncode, 3);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -204,6 +276,7 @@ int main(void)
         weft_test(a_command_is_told_as_a_line),
         weft_test(another_shell_is_argument_nought_too),
         weft_test(the_dropped_are_reaped_on_request),
+        weft_test(who_has_waited_finds_the_end_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
