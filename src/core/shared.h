@@ -24,6 +24,10 @@ typedef struct weft_shared_hooks {
      */
     int (*wait)(const _Atomic uint32_t *word, uint32_t expected, uint32_t owner,
                 weft_instant deadline);
+    /* The same without limit, scopes, cancel and signal handlers, which are left for the next wait:
+     * to take back a lock. In a context that has waited before. 0: look again. Errors:
+     * -EOWNERDEAD; others: it could not wait. */
+    int (*wait_firmly)(const _Atomic uint32_t *word, uint32_t expected, uint32_t owner);
     void (*wake)(const _Atomic uint32_t *word, uint32_t count);
     bool (*alive)(uint32_t owner);
     void *(*alloc)(size_t size); /* in the arena; NULL with a message */

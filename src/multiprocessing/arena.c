@@ -321,6 +321,7 @@ static void publish(uintptr_t base, uint64_t size)
     atomic_store_explicit(&arena->slots[1].word, LIVE, memory_order_relaxed);
     atomic_store_explicit(&arena->slots[1].pid, (int32_t)getpid(), memory_order_relaxed);
     weft_shared.wait = weft_shared_sync_wait;
+    weft_shared.wait_firmly = weft_shared_sync_wait_firmly;
     weft_shared.wake = weft_shared_sync_wake;
     weft_shared.alive = weft_arena_alive;
     weft_shared.alloc = weft_arena_alloc;

@@ -121,6 +121,7 @@ void weft_robust_release(_Atomic uint32_t *lock);
 /* The hooks of core/shared.h. */
 int weft_shared_sync_wait(const _Atomic uint32_t *word, uint32_t expected, uint32_t owner,
                           weft_instant deadline);
+int weft_shared_sync_wait_firmly(const _Atomic uint32_t *word, uint32_t expected, uint32_t owner);
 void weft_shared_sync_wake(const _Atomic uint32_t *word, uint32_t count);
 
 /*

@@ -326,19 +326,24 @@ void weft_shared_sync_delist(weft_waiter *waiter)
 }
 
 static int coroutine_wait(const _Atomic uint32_t *word, uint32_t expected, uint32_t owner,
-                          weft_instant deadline)
+                          weft_instant deadline, bool firmly)
 {
     listener me = {.owner = owner};
     int r = weft_waiter_init(&me.waiter);
     if (r < 0)
         return r;
+    me.waiter.firm = firmly;
     if (owner_dead(&me.waiter))
         return -EOWNERDEAD;
     weft_wait_publish(&me.waiter);
     r = weft_shared_sync_enlist(&me.waiter, word, expected);
     if (r != 0 && weft_wait_retract(me.waiter.context))
         return r < 0 ? r : 0;
-    r = weft_wait_sleep(me.waiter.context, deadline);
+    r = 0;
+    if (firmly)
+        weft_wait_sleep_firmly(me.waiter.context);
+    else
+        r = weft_wait_sleep(me.waiter.context, deadline);
     if (r < 0) {
         weft_shared_sync_delist(&me.waiter);
         return r;
@@ -379,15 +384,15 @@ static bool look_around(weft_context *self, weft_instant deadline, weft_instant 
 }
 
 static int thread_wait(weft_context *self, const _Atomic uint32_t *word, uint32_t expected,
-                       uint32_t owner, weft_instant deadline)
+                       uint32_t owner, weft_instant deadline, bool firmly)
 {
-    weft_instant limit = 0, slice = owner != 0 ? FIRST_SLICE : SLICE;
+    weft_instant limit = WEFT_INSTANT_NEVER, slice = owner != 0 ? FIRST_SLICE : SLICE;
     weft_instant look = weft_instant_now() + slice;
     int r = 0;
     atomic_store(&self->shared_word, word);
     /* acquire: who sees the change goes on to read what was written before it */
     while (atomic_load_explicit(word, memory_order_acquire) == expected) {
-        if (!look_around(self, deadline, &limit, &r))
+        if (!firmly && !look_around(self, deadline, &limit, &r))
             break;
         weft_sharedpark_wait(word, expected, weft_instant_min(limit, look));
         if (weft_instant_now() < look)
@@ -404,8 +409,8 @@ static int thread_wait(weft_context *self, const _Atomic uint32_t *word, uint32_
     return r;
 }
 
-int weft_shared_sync_wait(const _Atomic uint32_t *word, uint32_t expected, uint32_t owner,
-                          weft_instant deadline)
+static int wait_for_change(const _Atomic uint32_t *word, uint32_t expected, uint32_t owner,
+                           weft_instant deadline, bool firmly)
 {
     weft_context *self = weft_context_self();
     if (self == NULL)
@@ -417,10 +422,21 @@ int weft_shared_sync_wait(const _Atomic uint32_t *word, uint32_t expected, uint3
     }
     int saved = errno;
     int r = self->coroutine && deadline != WEFT_INSTANT_NOW
-                ? coroutine_wait(word, expected, owner, deadline)
-                : thread_wait(self, word, expected, owner, deadline);
+                ? coroutine_wait(word, expected, owner, deadline, firmly)
+                : thread_wait(self, word, expected, owner, deadline, firmly);
     errno = saved;
     return r;
+}
+
+int weft_shared_sync_wait(const _Atomic uint32_t *word, uint32_t expected, uint32_t owner,
+                          weft_instant deadline)
+{
+    return wait_for_change(word, expected, owner, deadline, false);
+}
+
+int weft_shared_sync_wait_firmly(const _Atomic uint32_t *word, uint32_t expected, uint32_t owner)
+{
+    return wait_for_change(word, expected, owner, WEFT_INSTANT_NEVER, true);
 }
 
 void weft_shared_sync_wake(const _Atomic uint32_t *word, uint32_t count)

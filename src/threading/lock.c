@@ -242,8 +242,7 @@ static bool take_over(weft_lock *lock, uint32_t word)
     return weft_word_take(&lock->state_, &word, weft_lock_own_id() | WAITERS);
 }
 
-/* cancelled: NULL, or the wait goes on after a cancel, which is told here. */
-static int acquire_shared(weft_lock *lock, weft_instant deadline, bool *cancelled)
+static int acquire_shared(weft_lock *lock, weft_instant deadline, bool firmly)
 {
     uint32_t marks = 0; /* who has slept cannot know whether others do */
     uint32_t word = weft_word_load(&lock->state_);
@@ -262,15 +261,14 @@ static int acquire_shared(weft_lock *lock, weft_instant deadline, bool *cancelle
             continue;
         } else {
             word |= WAITERS;
-            int r =
-                weft_shared.wait(weft_word_shared(&lock->state_), word, word & HOLDER, deadline);
+            const _Atomic uint32_t *state = weft_word_shared(&lock->state_);
+            int r = firmly ? weft_shared.wait_firmly(state, word, word & HOLDER)
+                           : weft_shared.wait(state, word, word & HOLDER, deadline);
             marks = WAITERS;
             if (r == -EOWNERDEAD && take_over(lock, word))
                 return 1;
-            if (r < 0 && r != -EOWNERDEAD && cancelled == NULL)
+            if (r < 0 && r != -EOWNERDEAD && !firmly)
                 return r;
-            if (r == -ECANCELED)
-                *cancelled = true;
         }
         word = weft_word_load(&lock->state_);
     }
@@ -297,7 +295,7 @@ __attribute__((noinline)) static int acquire_contended(weft_lock *lock, double t
     if (take_free(lock, 0))
         return 0;
     if (weft_is_shared(lock))
-        return acquire_shared(lock, deadline, NULL);
+        return acquire_shared(lock, deadline, false);
     if (deadline == WEFT_INSTANT_NOW)
         return weft_error_timed_out();
     if (spin(lock, weft_context_self()))
@@ -316,13 +314,8 @@ int weft_lock_acquire_firmly(weft_lock *lock)
 {
     if (take_free(lock, 0))
         return 0;
-    if (!weft_is_shared(lock))
-        return acquire_queued(lock, WEFT_INSTANT_NEVER, true);
-    bool cancelled = false;
-    int r = acquire_shared(lock, WEFT_INSTANT_NEVER, &cancelled);
-    if (cancelled) /* it stays pending, for the next wait */
-        atomic_fetch_or(&weft_context_self()->cancel, WEFT_CANCEL_PENDING);
-    return r;
+    return weft_is_shared(lock) ? acquire_shared(lock, WEFT_INSTANT_NEVER, true)
+                                : acquire_queued(lock, WEFT_INSTANT_NEVER, true);
 }
 
 __attribute__((noinline)) static int release_contended(weft_lock *lock)

@@ -3,6 +3,7 @@
  * unit/multiprocessing/shared_sync. */
 #include "support/places.h"
 
+#include <signal.h>
 #include <stdatomic.h>
 #include <unistd.h>
 
@@ -193,6 +194,78 @@ static void a_wait_drops_all_levels_of_a_shared_rlock(void **state)
         assert_false(weft_condition_locked(&shared->condition));
         weft_shared_free(shared);
     }
+}
+
+enum { AT_ONCE_MS = 30, SCOPE_MS = 100, HELD_MS = 150 };
+
+static int notify_and_hold(void *arg)
+{
+    common *shared = arg;
+    int r = weft_condition_acquire(&shared->condition, WEFT_FOREVER);
+    if (r == 0)
+        r = weft_condition_notify(&shared->condition, 1);
+    if (r == 0)
+        r = weft_sleep(AT_ONCE_MS / 1e3); /* by now the waiter wants the lock */
+    if (r == 0 && shared->ready)
+        raise(SIGUSR1);
+    if (r == 0)
+        r = weft_sleep(HELD_MS / 1e3);
+    return r == 0 ? weft_condition_release(&shared->condition) : r;
+}
+
+/* What the wait returns, and a sleep after it. */
+static void wait_for_a_slow_lock(common *shared, bool in_scope, int results[2])
+{
+    weft_thread *thread;
+    int scope = in_scope ? weft_timeout_begin(SCOPE_MS / 1e3) : -1;
+    results[0] = weft_condition_acquire(&shared->condition, WEFT_FOREVER);
+    int started = weft_thread_start(&thread, notify_and_hold, WEFT_POINTER(shared), NULL);
+    if (started == 0)
+        results[0] = weft_condition_wait(&shared->condition, WEFT_FOREVER);
+    weft_condition_release(&shared->condition);
+    if (in_scope)
+        results[0] = weft_timeout_end(scope, results[0]);
+    results[1] = weft_sleep(0.001);
+    weft_thread_join(thread, WEFT_FOREVER);
+    weft_release(thread);
+}
+
+static int wait_in_a_scope(void *arg)
+{
+    int results[2];
+    wait_for_a_slow_lock(arg, true, results);
+    return results[0] < 0 && results[0] != -ETIMEDOUT ? results[0] : results[1];
+}
+
+/* A scope whose time is up while the wait takes its lock back concerns the next wait in it, and
+ * none after it. */
+static void a_scope_ends_with_its_end(void **state)
+{
+    (void)state;
+    common *shared = new_common();
+    shared->condition.rlock = &shared->rlock;
+    in_each_place(wait_in_a_scope, shared);
+    weft_shared_free(shared);
+}
+
+static int have_enough(const weft_signal_info *info, void *arg)
+{
+    (void)info;
+    (void)arg;
+    return -20001;
+}
+
+static void a_handlers_code_is_not_lost_where_a_wait_takes_its_lock_back(void **state)
+{
+    (void)state;
+    common *shared = new_common();
+    int results[2];
+    shared->ready = true;
+    assert_int_equal(weft_signal_set(SIGUSR1, have_enough, NULL), 0);
+    wait_for_a_slow_lock(shared, false, results);
+    assert_int_equal(results[0] + results[1], -20001); /* of the wait or, as a rule, the next */
+    assert_int_equal(weft_signal_restore(SIGUSR1), 0);
+    weft_shared_free(shared);
 }
 
 /* ---- barrier -----------------------------------------------------------------------------------
@@ -478,6 +551,8 @@ int main(void)
         weft_test(a_process_does_not_have_what_its_parent_has),
         weft_test(a_dead_holders_rlock_is_acquired_with_1),
         weft_test(a_wait_drops_all_levels_of_a_shared_rlock),
+        weft_test(a_scope_ends_with_its_end),
+        weft_test(a_handlers_code_is_not_lost_where_a_wait_takes_its_lock_back),
         weft_test(processes_go_in_step),
         weft_test(what_breaks_it_breaks_it_in_all_processes),
         weft_test(a_cancelled_one_has_not_come),
