@@ -60,6 +60,14 @@ static size_t collect(weft_semaphore *semaphore, weft_bucket *bucket, size_t cou
     return n;
 }
 
+/* Checks the new count; 0, or a failure without a message. */
+static int check(uint32_t bound, uint32_t word, size_t count)
+{
+    if (count > COUNT - (word & COUNT))
+        return -EOVERFLOW;
+    return bound != 0 && (word & COUNT) + count > bound ? -EINVAL : 0;
+}
+
 /* weft_value_undo_fn: a permit that a waiter did not take any more. */
 static void give_back(void *value, weft_bucket *bucket, weft_waiter *waiter, weft_list *waiters)
 {
@@ -67,7 +75,11 @@ static void give_back(void *value, weft_bucket *bucket, weft_waiter *waiter, wef
     weft_waiter *next = weft_bucket_find(bucket, semaphore, NULL);
     (void)waiter;
     if (next == NULL) {
-        __atomic_fetch_add(&semaphore->value, 1, __ATOMIC_RELEASE);
+        /* beyond the bound: somebody has released meanwhile what he had not */
+        uint32_t word = weft_word_load(&semaphore->value);
+        while (check(semaphore->bound, word, 1) == 0 &&
+               !weft_word_give(&semaphore->value, &word, word + 1))
+            continue;
         return;
     }
     weft_list_remove(&next->link);
@@ -75,14 +87,6 @@ static void give_back(void *value, weft_bucket *bucket, weft_waiter *waiter, wef
     next->tag = GIVEN;
     if (weft_bucket_find(bucket, semaphore, NULL) == NULL)
         __atomic_fetch_and(&semaphore->value, ~WAITERS, __ATOMIC_RELAXED);
-}
-
-/* Checks the new count; 0, or a failure without a message. */
-static int check(uint32_t bound, uint32_t word, size_t count)
-{
-    if (count > COUNT - (word & COUNT))
-        return -EOVERFLOW;
-    return bound != 0 && (word & COUNT) + count > bound ? -EINVAL : 0;
 }
 
 static int release_queued(weft_semaphore *semaphore, size_t count, uint32_t bound)
@@ -97,12 +101,13 @@ static int release_queued(weft_semaphore *semaphore, size_t count, uint32_t boun
         return r;
     }
     uint32_t left = (uint32_t)(count - collect(semaphore, bucket, count, &waiters, &more));
-    /* the one atomic: from here on the permits are given */
-    while (
-        !weft_word_give(&semaphore->value, &word, ((word & COUNT) + left) | (more ? WAITERS : 0)))
-        continue;
+    /* the one atomic: from here on the permits are given; it fails only where nobody waits any
+     * more, and others change the count */
+    while (r == 0 && !weft_word_give(&semaphore->value, &word,
+                                     ((word & COUNT) + left) | (more ? WAITERS : 0)))
+        r = check(bound, word, count);
     weft_value_notify(semaphore, bucket, &waiters, give_back);
-    return 0;
+    return r;
 }
 
 /* After a wait that was not notified. One that is linked and has a permit stands in the list of a
