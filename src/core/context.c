@@ -19,6 +19,7 @@
 _Thread_local weft_context *weft_context_current;
 void (*weft_context_clear_locals)(weft_context *context);
 weft_context_ends_fn *_Atomic weft_context_thread_ends;
+uint32_t weft_context_forker;
 
 static struct {
     weft_ilock lock;
@@ -57,26 +58,29 @@ static bool keep(weft_context *context)
 static struct {
     _Atomic bool there; /* not taken yet */
     pthread_t thread;
-    uint32_t id;
-    void *locals;
+    void *locals; /* beside weft_context_forker */
 } inherited;
 
 static void leave_inheritance(weft_context *context)
 {
     inherited.thread = pthread_self();
-    inherited.id = context->id;
     inherited.locals = context->locals;
     context->locals = NULL;
     atomic_store_explicit(&inherited.there, true, memory_order_relaxed); /* one thread is here */
 }
 
-static void take_inheritance(weft_context *context)
+static bool inherits(void)
 {
     /* relaxed: written before there was another thread, cleared by the one that it is for */
-    if (!atomic_load_explicit(&inherited.there, memory_order_relaxed) ||
-        !pthread_equal(inherited.thread, pthread_self()))
+    return atomic_load_explicit(&inherited.there, memory_order_relaxed) &&
+           pthread_equal(inherited.thread, pthread_self());
+}
+
+static void take_inheritance(weft_context *context)
+{
+    if (!inherits())
         return;
-    context->id = inherited.id;
+    context->id = weft_context_forker;
     context->locals = inherited.locals;
     atomic_store_explicit(&inherited.there, false, memory_order_relaxed);
 }
@@ -87,8 +91,11 @@ static void take_inheritance(weft_context *context)
 static void after_fork_child(void)
 {
     if (weft_context_current != NULL) {
+        weft_context_forker = weft_context_current->id;
         leave_inheritance(weft_context_current);
         (void)keep(NULL);
+    } else if (!inherits()) {
+        weft_context_forker = 0;
     }
     for (weft_context *context = pool.free; context != NULL; context = context->next)
         weft_wakeup_close(&context->wakeup);

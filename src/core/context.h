@@ -104,6 +104,9 @@ static inline uint32_t weft_context_id(weft_context *self)
     return self->id != 0 ? self->id : weft_context_draw_id(self);
 }
 
+/* In a child: the number of what forked it, and goes on there; 0: it had none. */
+extern uint32_t weft_context_forker;
+
 /* For a new use of the context's memory: everything but what is type-stable (parker, place,
  * wakeup). */
 void weft_context_reset(weft_context *context);

@@ -4,10 +4,12 @@
  * wait for that. It is an rlock so that a function that comes back to its own once is told.
  *
  * The lock of a thread that runs the function is held for ever in a child that another thread
- * forks: the first to come there, under the bucket's lock, makes it free.
+ * forks: the first to come there, under the bucket's lock, makes it free. The thread that forks in
+ * the function itself is still in it in the child.
  */
 #include <weft/threading.h>
 
+#include "core/context.h"
 #include "core/fork.h"
 #include "threading/rlock.h"
 #include "threading/value.h"
@@ -27,7 +29,9 @@ static void begin_anew_in_a_child(weft_once *once)
     weft_bucket *bucket = weft_bucket_acquire(once);
     if (once->generation_ != weft_fork_generation) {
         once->generation_ = weft_fork_generation;
-        once->lock_ = (weft_rlock){0};
+        uint32_t owner = (uint32_t)once->lock_.owner_;
+        if (owner == 0 || owner != weft_context_forker)
+            once->lock_ = (weft_rlock){0};
     }
     weft_bucket_release(bucket);
 }

@@ -170,6 +170,42 @@ static void a_forked_child_does_it_itself(void **state)
     recorder_assert(&recorder);
 }
 
+static int poll_it_from_elsewhere(void *arg)
+{
+    work *w = arg;
+    return weft_once_run(&w->once, count, w, WEFT_NOWAIT) == -ETIMEDOUT ? 0 : -EIO;
+}
+
+static int child_is_at_it(struct recorder *recorder, void *arg)
+{
+    work *w = arg;
+    RECORD_INT(recorder, in_a_thread(poll_it_from_elsewhere, w), 0);
+    RECORD_INT(recorder, weft_once_run(&w->once, count, w, WEFT_FOREVER), -EDEADLK);
+    RECORD_INT(recorder, w->calls, 0);
+    return 0;
+}
+
+static int fork_in_it(void *arg)
+{
+    work *w = arg;
+    struct recorder recorder = {0};
+    struct child child;
+    int r = child_start(&child, child_is_at_it, w);
+    if (r == 0)
+        r = child_join(&child, &recorder);
+    recorder_assert(&recorder);
+    return r < 0 ? r : count(w);
+}
+
+/* The thread that forks while it is about to do it is that in the child, too. */
+static void a_child_forked_in_it_is_still_at_it(void **state)
+{
+    (void)state;
+    work w = {.result = 0};
+    assert_int_equal(weft_once_run(&w.once, fork_in_it, &w, WEFT_FOREVER), 0);
+    assert_int_equal(w.calls, 1);
+}
+
 static int shut_down(void **state)
 {
     (void)state;
@@ -185,6 +221,7 @@ int main(void)
         weft_test(the_others_wait_until_it_is_done),
         weft_test(when_the_first_is_cancelled_the_next_does_it),
         weft_test(a_forked_child_does_it_itself),
+        weft_test(a_child_forked_in_it_is_still_at_it),
     };
     return cmocka_run_group_tests(tests, NULL, shut_down);
 }
