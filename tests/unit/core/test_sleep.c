@@ -125,7 +125,7 @@ static int order[3], ordered;
 static int sleep_then_note(void *arg)
 {
     int n = *(int *)arg;
-    weft_sleep(0.002 * n);
+    weft_sleep(0.3 * n); /* far apart: the last to start has the first deadline */
     order[ordered++] = n;
     return 0;
 }
