@@ -68,9 +68,9 @@ void weft_sigset_fill(weft_sigset *set)
 
 int weft_sigset_next(const weft_sigset *set, int signum)
 {
-    for (signum = signum < 0 ? 1 : signum + 1; signum < WEFT_SIGNALS; signum++) {
-        if (weft_sigset_has(set, signum))
-            return signum;
+    for (int next = signum < 0 ? 0 : signum; next < WEFT_SIGNALS - 1;) {
+        if (weft_sigset_has(set, ++next))
+            return next;
     }
     return 0;
 }

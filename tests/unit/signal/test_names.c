@@ -3,6 +3,7 @@
 #include "support/support.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 
 #include <weft.h>
@@ -87,6 +88,10 @@ static void a_set_has_what_was_added(void **state)
     assert_false(weft_sigset_has(&set, SIGUSR1));
     weft_sigset_empty(&set);
     assert_int_equal(weft_sigset_next(&set, 0), 0);
+    weft_sigset_fill(&set);
+    assert_int_equal(weft_sigset_next(&set, INT_MIN), 1);
+    assert_int_equal(weft_sigset_next(&set, WEFT_SIGNALS - 1), 0);
+    assert_int_equal(weft_sigset_next(&set, INT_MAX), 0);
 }
 
 static void the_full_set_is_what_the_system_takes(void **state)
