@@ -39,14 +39,14 @@ static int check_nonblocking(int fd)
 
 int weft_signal_set_wakeup_fd(int fd, int *old, const weft_wakeup_fd_options *options)
 {
-    int r = fd < 0 ? 0 : check_nonblocking(fd);
+    int r = fd == -1 ? 0 : check_nonblocking(fd);
     if (r == 0)
         r = weft_signal_check_main("set the wake-up descriptor");
     if (r < 0)
         return r;
     told.on_error = options != NULL ? options->on_error : NULL;
     told.arg = options != NULL ? options->arg : NULL;
-    int before = atomic_exchange(&weft_signal_wakeup_fd, fd < 0 ? -1 : fd);
+    int before = atomic_exchange(&weft_signal_wakeup_fd, fd);
     /* whoever has the old number still may write to it until then: its owner may close it after */
     (void)weft_signal_wait_for_notes(WEFT_INSTANT_NEVER);
     atomic_store(&weft_signal_wakeup_code, 0);

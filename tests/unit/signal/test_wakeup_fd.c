@@ -189,6 +189,7 @@ static void a_wrong_descriptor_is_refused(void **state)
     assert_non_null(strstr(weft_error_message(), "non-blocking"));
     close_both(ends);
     assert_int_equal(weft_signal_set_wakeup_fd(ends[1], &old, NULL), -EBADF);
+    assert_int_equal(weft_signal_set_wakeup_fd(-2, &old, NULL), -EBADF);
     assert_int_equal(old, 7);
     weft_signal_set(SIGUSR1, count, NULL);
     assert_int_equal(pthread_create(&thread, NULL, set_elsewhere, &r), 0);
