@@ -292,12 +292,15 @@ static int overrun(weft_stream *stream)
 /* ---- The public functions ---------------------------------------------------------------------
  */
 
-static int begin(weft_stream *stream, const char *what, double timeout, weft_instant *deadline)
+/* out: where what is read goes. */
+static int begin(weft_stream *stream, const char *what, const void *out, double timeout,
+                 weft_instant *deadline)
 {
     int r = weft_handle_check(stream, &weft_stream_kind, what);
-    if (r < 0)
-        return r;
-    r = weft_deadline(timeout, deadline);
+    if (r == 0 && out == NULL)
+        r = weft_error(-EINVAL, "%s: nowhere to put it", what);
+    if (r == 0)
+        r = weft_deadline(timeout, deadline);
     if (r < 0)
         return r;
     if (weft_context_self() == NULL)
@@ -308,12 +311,10 @@ static int begin(weft_stream *stream, const char *what, double timeout, weft_ins
 int weft_stream_read(weft_stream *stream, void *out, size_t room, double timeout)
 {
     weft_instant deadline;
-    int r = begin(stream, "read", timeout, &deadline);
+    int r = begin(stream, "read", room > 0 ? out : "", timeout, &deadline);
     if (r < 0)
         return r;
-    if (out == NULL && room > 0)
-        r = weft_error(-EINVAL, "read: no memory to read to");
-    else if (room == 0)
+    if (room == 0)
         r = 0;
     else if (buffered(stream) > 0)
         r = take_copy(stream, out, room);
@@ -357,9 +358,7 @@ int weft_stream_readline(weft_stream *stream, const char **line, double timeout)
 {
     weft_instant deadline;
     size_t found;
-    if (line == NULL)
-        return weft_error(-EINVAL, "read a line: nowhere to put it");
-    int r = begin(stream, "read a line", timeout, &deadline);
+    int r = begin(stream, "read a line", line, timeout, &deadline);
     if (r < 0)
         return r;
     r = bring(stream, newline, 1, deadline, &found);
@@ -379,9 +378,7 @@ int weft_stream_readuntil(weft_stream *stream, const void *separator, size_t sep
     weft_instant deadline;
     const char *lent;
     size_t found;
-    if (data == NULL)
-        return weft_error(-EINVAL, "read until: nowhere to put it");
-    int r = begin(stream, "read until", timeout, &deadline);
+    int r = begin(stream, "read until", data, timeout, &deadline);
     if (r < 0)
         return r;
     if (separator == NULL || separator_size == 0)
@@ -419,13 +416,10 @@ static int gather(weft_stream *stream, size_t size, weft_instant deadline)
 int weft_stream_readexactly(weft_stream *stream, void *out, size_t size, double timeout)
 {
     weft_instant deadline;
-    int r = begin(stream, "read exactly", timeout, &deadline);
+    int r = begin(stream, "read exactly", size > 0 ? out : "", timeout, &deadline);
     if (r < 0)
         return r;
-    if (out == NULL && size > 0)
-        r = weft_error(-EINVAL, "read exactly: no memory to read to");
-    else
-        r = gather(stream, size, deadline);
+    r = gather(stream, size, deadline);
     if (r == 0 && size > 0) {
         memcpy(out, stream->data + stream->start, size);
         use_up(stream, size);
@@ -437,9 +431,7 @@ int weft_stream_readexactly(weft_stream *stream, void *out, size_t size, double 
 int weft_stream_read_all(weft_stream *stream, weft_bytes *bytes, double timeout)
 {
     weft_instant deadline;
-    if (bytes == NULL)
-        return weft_error(-EINVAL, "read all: nowhere to put it");
-    int r = begin(stream, "read all", timeout, &deadline);
+    int r = begin(stream, "read all", bytes, timeout, &deadline);
     if (r < 0)
         return r;
     size_t polled = 0;

@@ -83,6 +83,8 @@ int weft_popen_readline(weft_popen *popen, int *fd, const char **line, double ti
     weft_instant deadline;
     weft_lines lines = {.popen = popen};
     int r = weft_handle_check(popen, &weft_popen_kind, "read a line");
+    if (r == 0 && line == NULL)
+        r = weft_error(-EINVAL, "read a line: nowhere to put it");
     if (r == 0)
         r = weft_deadline(timeout, &deadline);
     if (r < 0)

@@ -531,6 +531,7 @@ static void wrong_arguments_are_refused(void **state)
 {
     (void)state;
     int fd;
+    char text[3] = "";
     weft_stream *stream = reader_of(&fd);
     assert_int_equal(weft_stream_read(NULL, NULL, 0, WEFT_NOWAIT), -EINVAL);
     assert_int_equal(weft_stream_read(stream, NULL, 1, WEFT_NOWAIT), -EINVAL);
@@ -538,7 +539,14 @@ static void wrong_arguments_are_refused(void **state)
     assert_int_equal(weft_stream_readuntil(stream, "x", 1, NULL, WEFT_NOWAIT), -EINVAL);
     assert_int_equal(weft_stream_read_all(stream, NULL, WEFT_NOWAIT), -EINVAL);
     assert_int_equal(weft_stream_read(stream, NULL, 0, WEFT_NOWAIT), 0);
-    assert_int_equal(weft_stream_read(stream, &fd, 1, strtod("nan", NULL)), -EINVAL);
+    assert_int_equal(write(fd, "a\n", 2), 2);
+    assert_int_equal(weft_stream_readline(stream, NULL, WEFT_NOWAIT), -EINVAL);
+    assert_int_equal(weft_stream_readuntil(stream, "\n", 1, NULL, WEFT_NOWAIT), -EINVAL);
+    assert_int_equal(weft_stream_readexactly(stream, NULL, 1, WEFT_NOWAIT), -EINVAL);
+    assert_int_equal(weft_stream_read_all(stream, NULL, WEFT_NOWAIT), -EINVAL);
+    assert_int_equal(weft_stream_read(stream, text, 1, strtod("nan", NULL)), -EINVAL);
+    assert_int_equal(weft_stream_read(stream, text, 2, WEFT_NOWAIT), 2); /* nothing is lost */
+    assert_string_equal(text, "a\n");
     assert_int_equal(weft_stream_close(NULL), -EINVAL);
     close(fd);
     weft_release(stream);

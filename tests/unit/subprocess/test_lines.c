@@ -106,6 +106,7 @@ static void one_output_will_do_and_none_is_refused(void **state)
     assert_int_equal(weft_popen_start(&popen, ARGV("say", "a", "b"),
                                       &(weft_popen_options){.out = WEFT_DEVNULL, .err = WEFT_PIPE}),
                      0);
+    assert_int_equal(weft_popen_readline(popen, NULL, NULL, WEFT_FOREVER), -EINVAL);
     assert_int_equal(weft_popen_readline(popen, NULL, &line, WEFT_FOREVER), 1);
     assert_string_equal(line, "b");
     assert_int_equal(weft_popen_readline(popen, NULL, &line, WEFT_FOREVER), 0);
