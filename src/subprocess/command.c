@@ -130,6 +130,8 @@ static int check_numbers(const weft_popen_options *options)
 {
     if (!(options->grace >= 0))
         return weft_error(-EINVAL, "start a popen: .grace is %g", options->grace);
+    if ((unsigned int)options->on_drop > WEFT_ON_DROP_KILL)
+        return weft_error(-EINVAL, "start a popen: .on_drop is %d", (int)options->on_drop);
     if (options->parent_death_signal < 0)
         return weft_error(-EINVAL, "start a popen: %d is no signal", options->parent_death_signal);
     if (options->limits_count > 0 && options->limits == NULL)
@@ -175,6 +177,13 @@ static int check_all_open(const weft_popen_options *options)
     for (size_t i = 0; i < options->pass_fds_count && r == 0; i++)
         r = check_open(options->pass_fds[i], ".pass_fds");
     return r;
+}
+
+int weft_command_check_input(const char *what, const void *input, size_t size)
+{
+    if (input == NULL && size > 0)
+        return weft_error(-EINVAL, "%s: %zu bytes of input at NULL", what, size);
+    return 0;
 }
 
 int weft_command_check(const char *const argv[], const weft_popen_options *options)

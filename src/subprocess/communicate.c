@@ -168,6 +168,8 @@ int weft_popen_communicate(weft_popen *popen, const void *input, size_t size,
     int r = weft_handle_check(popen, &weft_popen_kind, "communicate");
     if (r == 0)
         r = weft_deadline(timeout, &deadline);
+    if (r == 0)
+        r = weft_command_check_input("communicate", input, size);
     if (r < 0)
         return r;
     completed->command = weft_strdup(popen->command);

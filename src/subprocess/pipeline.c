@@ -224,6 +224,9 @@ static int run(weft_line *line)
         return weft_error(-EINVAL, "run a pipeline: no commands");
     int r = weft_deadline_option(line->options->timeout, &line->talk.deadline);
     if (r == 0)
+        r = weft_command_check_input("run a pipeline", line->options->input,
+                                     line->options->input_size);
+    if (r == 0)
         r = make_room(line);
     if (r < 0)
         return r;

@@ -52,6 +52,9 @@ const char **weft_command_paths(const char *program, const char *const *environm
 /* Errors, with message: -EINVAL. */
 int weft_command_check(const char *const argv[], const weft_popen_options *options);
 
+/* Errors: -EINVAL, bytes at NULL. */
+int weft_command_check_input(const char *what, const void *input, size_t size);
+
 /* The environment that the child gets. */
 const char *const *weft_command_environment(const weft_popen_options *options);
 

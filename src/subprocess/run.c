@@ -28,7 +28,9 @@ static int merge(weft_popen_options *merged, const weft_subprocess_options *opti
 {
     int capture = options->capture_output ? WEFT_PIPE : 0;
     *merged = options->popen;
-    int r = merge_kind(&merged->in, options->in, "in");
+    int r = weft_command_check_input("run", options->input, options->input_size);
+    if (r == 0)
+        r = merge_kind(&merged->in, options->in, "in");
     if (r == 0 && options->input != NULL && merged->in_stream != NULL)
         r = weft_error(-EINVAL, "run: .input and .in_stream exclude each other");
     if (r == 0)

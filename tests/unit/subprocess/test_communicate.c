@@ -157,6 +157,7 @@ static void input_needs_a_pipe(void **state)
     weft_popen *popen = start(ARGV("exit", "0"), (weft_popen_options){.in = WEFT_DEVNULL});
     assert_int_equal(weft_popen_communicate(popen, "a", 1, &completed, WEFT_FOREVER), -EINVAL);
     weft_completed_clear(&completed);
+    assert_int_equal(weft_popen_communicate(popen, NULL, 1, NULL, WEFT_FOREVER), -EINVAL);
     assert_int_equal(weft_popen_communicate(popen, WEFT_NONE, NULL, WEFT_FOREVER), 0);
     assert_int_equal(weft_popen_communicate(NULL, WEFT_NONE, &completed, WEFT_FOREVER), -EINVAL);
     weft_completed_clear(&completed);

@@ -521,6 +521,7 @@ static void options_that_exclude_each_other_are_named(void **state)
     refused((weft_popen_options){.group = "root", .set_gid = true}, -EINVAL, ".set_gid");
     refused((weft_popen_options){.extra_groups = env, .set_groups = true}, -EINVAL, ".set_groups");
     refused((weft_popen_options){.parent_death_signal = -1}, -EINVAL, "is no signal");
+    refused((weft_popen_options){.on_drop = WEFT_ON_DROP_KILL + 1}, -EINVAL, ".on_drop");
 }
 
 int main(void)

@@ -247,6 +247,7 @@ static void what_contradicts_itself_is_refused(void **state)
     };
     const weft_pipeline_options options[] = {
         {.input = "", .in = WEFT_DEVNULL},
+        {.input = NULL, .input_size = 1},
         {.capture_output = true, .out = WEFT_DEVNULL},
         {.capture_output = true, .err = WEFT_STDOUT},
         {.timeout = -1 / 0.0 + 1 / 0.0},

@@ -83,6 +83,7 @@ static void what_cannot_be_started_leaves_a_valid_result(void **state)
         {.capture_output = true, .out = WEFT_PIPE},
         {.capture_output = true, .popen.err = WEFT_DEVNULL},
         {.input = "a", .input_size = 1, .in = WEFT_DEVNULL},
+        {.input = NULL, .input_size = 1},
         {.out = WEFT_PIPE, .popen.out = WEFT_PIPE},
         {.timeout = -1 / 0.0 + 1 / 0.0},
     };
