@@ -88,13 +88,13 @@ typedef struct weft_bytes {
 /*
  * Sets the result bytes of the running weft_fn (copied); the last call counts. Outside a weft_fn it
  * does nothing. Returns 0, so that a function may end in `return weft_return(WEFT_ARG(x))`.
- * Errors: -ENOMEM. Python: return value
+ * Errors: -EINVAL (bytes at NULL), -ENOMEM. Python: return value
  */
 WEFT_API int weft_return(const void *data, size_t size);
 
 /*
  * Adds to the result bytes of the running weft_fn (copied). Returns 0.
- * Errors: -ENOMEM. Python: a list that is returned
+ * Errors: as weft_return. Python: a list that is returned
  */
 WEFT_API int weft_return_append(const void *data, size_t size);
 

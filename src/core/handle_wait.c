@@ -185,10 +185,13 @@ int weft_handle_check_other(const void *handle, const weft_kind *kind, const cha
 {
     int r = weft_handle_check(handle, kind, what);
     const weft_context *self = weft_context_current;
-    if (r < 0 || self == NULL || self->job == NULL || (const void *)self->job != handle)
+    /* a thread that weft did not start has a handle, and no job */
+    if (r < 0 || self == NULL ||
+        (handle != (const void *)self->job && handle != (const void *)self->thread))
         return r;
-    return weft_error(-EDEADLK, "%s: %s '%s' would wait for itself", what,
-                      self->job->handle.kind->name, weft_handle_name_of(&self->job->handle));
+    weft_handle *own = (void *)(uintptr_t)handle;
+    return weft_error(-EDEADLK, "%s: %s '%s' would wait for itself", what, own->kind->name,
+                      weft_handle_name_of(own));
 }
 
 static int check_all(const void *handles, size_t count, const char *what)

@@ -203,13 +203,18 @@ static weft_job *running(void)
     return self != NULL ? self->job : NULL;
 }
 
+static int add_result(weft_job *job, size_t at, const void *data, size_t size)
+{
+    if (data == NULL && size > 0)
+        return weft_error(-EINVAL, "return: %zu bytes at NULL", size);
+    int r = set_result(job, at, data, size);
+    return r < 0 ? weft_error(r, "return: no memory for %zu bytes", at + size) : 0;
+}
+
 int weft_return(const void *data, size_t size)
 {
     weft_job *job = running();
-    if (job == NULL)
-        return 0;
-    int r = set_result(job, 0, data, size);
-    return r < 0 ? weft_error(r, "return: no memory for %zu bytes", size) : 0;
+    return job != NULL ? add_result(job, 0, data, size) : 0;
 }
 
 int weft_return_append(const void *data, size_t size)
@@ -217,9 +222,7 @@ int weft_return_append(const void *data, size_t size)
     weft_job *job = running();
     if (job == NULL)
         return 0;
-    size_t at = job->result.data != NULL ? job->result.size : 0;
-    int r = set_result(job, at, data, size);
-    return r < 0 ? weft_error(r, "return: no memory for %zu bytes", at + size) : 0;
+    return add_result(job, job->result.data != NULL ? job->result.size : 0, data, size);
 }
 
 size_t weft_arg_size(void)

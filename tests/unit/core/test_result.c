@@ -204,6 +204,7 @@ static void nobody_waits_for_himself(void **state)
     struct recorder recorder = {0};
     assert_int_equal(in_a_thread(waits_for_itself, &recorder), 0);
     assert_int_equal(in_a_task(waits_for_itself, &recorder), 0);
+    assert_int_equal(waits_for_itself(&recorder), 0); /* a thread that weft did not start */
     recorder_assert(&recorder);
 }
 
@@ -240,6 +241,23 @@ static void outside_a_function_return_does_nothing(void **state)
     assert_int_equal(weft_return_append("x", 1), 0);
 }
 
+static int return_nothing_there(void *arg)
+{
+    struct recorder *recorder = arg;
+    RECORD_INT(recorder, weft_return(NULL, 1), -EINVAL);
+    RECORD_INT(recorder, weft_return_append(NULL, 1), -EINVAL);
+    RECORD_INT(recorder, weft_return(NULL, 0), 0);
+    return 0;
+}
+
+static void bytes_at_null_are_refused(void **state)
+{
+    (void)state;
+    struct recorder recorder = {0};
+    assert_int_equal(in_a_thread(return_nothing_there, &recorder), 0);
+    recorder_assert(&recorder);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -254,6 +272,7 @@ int main(void)
         weft_test(nobody_waits_for_himself),
         weft_test(arguments_are_private_copies),
         weft_test(outside_a_function_return_does_nothing),
+        weft_test(bytes_at_null_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
