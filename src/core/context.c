@@ -97,8 +97,10 @@ static void after_fork_child(void)
     } else if (!inherits()) {
         weft_context_forker = 0;
     }
-    for (weft_context *context = pool.free; context != NULL; context = context->next)
+    for (weft_context *context = pool.free; context != NULL; context = context->next) {
         weft_wakeup_close(&context->wakeup);
+        weft_parker_renew(&context->parker);
+    }
     weft_ilock_release(&pool.lock);
     weft_context_current = NULL;
 }

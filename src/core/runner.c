@@ -348,8 +348,10 @@ static void after_fork(void)
  */
 static void after_fork_child(void)
 {
-    for (weft_runner *runner = pool.free; runner != NULL; runner = runner->next_free)
+    for (weft_runner *runner = pool.free; runner != NULL; runner = runner->next_free) {
         weft_wakeup_close(&runner->wakeup);
+        weft_parker_renew(&runner->parker);
+    }
     weft_ilock_release(&pool.lock);
 }
 

@@ -32,6 +32,10 @@ int weft_parker_init(weft_parker *parker);
 /* Nobody may wait or wake any more. */
 void weft_parker_destroy(weft_parker *parker);
 
+/* In the child of a fork, for one that nobody has waited on there: it is as after init, and has
+ * nothing in common with the parent's. */
+void weft_parker_renew(weft_parker *parker);
+
 /* Owner only. Sleeps while word == expected. 0: woken, changed, or for no cause. Errors:
  * -ETIMEDOUT. */
 int weft_parker_wait(weft_parker *parker, uint32_t expected, weft_instant deadline);

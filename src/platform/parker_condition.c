@@ -50,6 +50,14 @@ void weft_parker_destroy(weft_parker *parker)
     (void)pthread_mutex_destroy(&parker->impl.lock);
 }
 
+/* A late waker of the parent's may have held the lock. The pipe is the parent's, too: a byte that
+ * is written or taken here would be his. */
+void weft_parker_renew(weft_parker *parker)
+{
+    weft_wakeup_close(&parker->impl.wakeup);
+    (void)weft_parker_init(parker); /* has not failed before, with the same attributes */
+}
+
 /* Acquire: what the waker wrote before it changed the word is seen by who returns on the change. */
 static bool changed(const weft_parker *parker, uint32_t expected)
 {

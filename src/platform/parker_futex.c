@@ -71,6 +71,11 @@ void weft_parker_destroy(weft_parker *parker)
     (void)parker;
 }
 
+void weft_parker_renew(weft_parker *parker)
+{
+    (void)weft_parker_init(parker);
+}
+
 /* ThreadSanitizer runs handlers only inside calls that it knows, and this system call is none: one
  * that it holds back would sleep as long as the wait. So waits are cut there; looking at the clock
  * is a call that it knows. */

@@ -299,6 +299,30 @@ static void what_is_pooled_is_not_shared_with_the_child(void **state)
     close(ends[1]);
 }
 
+static int wake_what_is_pooled(struct recorder *recorder, void *arg)
+{
+    weft_context *context = weft_context_acquire();
+    RECORD(recorder, context == arg);
+    RECORD_INT(recorder, weft_parker_allow_signals(&context->parker), 0);
+    weft_parker_wake_from_signal(&context->parker);
+    weft_context_release(context);
+    return 0;
+}
+
+/* A main thread's context, after that thread has ended. */
+static void nor_are_wake_ups_from_signals(void **state)
+{
+    (void)state;
+    weft_instant deadline;
+    weft_context *context = weft_context_acquire();
+    weft_parker *parker = &context->parker;
+    assert_int_equal(weft_parker_allow_signals(parker), 0);
+    weft_context_release(context);
+    run_child(wake_what_is_pooled, context);
+    weft_deadline(0.0005, &deadline);
+    assert_int_equal(weft_parker_wait(parker, atomic_load(&parker->word), deadline), -ETIMEDOUT);
+}
+
 /* The thread that forked ends in the child without having used weft there: its context is one of
  * the parent's threads for ever, and so are the descriptors of that. */
 typedef struct successor {
@@ -358,6 +382,7 @@ int main(void)
         weft_test(no_lock_is_left_held_in_the_child),
         weft_test(a_fork_in_a_task_leaves_the_loop_to_the_parent),
         weft_test(what_is_pooled_is_not_shared_with_the_child),
+        weft_test(nor_are_wake_ups_from_signals),
         weft_test(a_forking_thread_that_ends_in_the_child_leaves_nothing_in_the_pools),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
