@@ -325,40 +325,40 @@ static void nor_are_wake_ups_from_signals(void **state)
 
 /* The thread that forked ends in the child without having used weft there: its context is one of
  * the parent's threads for ever, and so are the descriptors of that. */
-typedef struct successor {
-    pthread_t forker;
-    int parents_fd;
-} successor;
+static struct {
+    pthread_t thread;
+    int fd;
+} leaver;
 
 static void *look_into_the_pool(void *arg)
 {
-    successor *test = arg;
-    pthread_join(test->forker, NULL);
+    (void)arg;
+    pthread_join(leaver.thread, NULL);
     weft_context *context = weft_context_acquire();
-    _exit(context != NULL && context->wakeup.read_fd != test->parents_fd ? 0 : 1);
+    _exit(context != NULL && context->wakeup.read_fd != leaver.fd ? 0 : 1);
 }
 
-_Noreturn static void leave_to_a_successor(successor *test)
+_Noreturn static void leave_to_a_successor(void)
 {
     pthread_t thread;
-    if (pthread_create(&thread, NULL, look_into_the_pool, test) != 0)
+    if (pthread_create(&thread, NULL, look_into_the_pool, NULL) != 0)
         _exit(2);
     pthread_exit(NULL);
 }
 
 static void *poll_and_fork(void *arg)
 {
-    successor test;
     int status = -1;
     weft_instant deadline;
     (void)arg;
     weft_deadline(0.0005, &deadline);
     weft_wait_pause(weft_context_self(), deadline);
-    test = (successor){.forker = pthread_self(), weft_context_self()->wakeup.read_fd};
+    leaver.thread = pthread_self();
+    leaver.fd = weft_context_self()->wakeup.read_fd;
     pid_t pid = fork();
     if (pid == 0)
-        leave_to_a_successor(&test);
-    if (test.parents_fd < 0 || pid < 0 || waitpid(pid, &status, 0) != pid || status != 0)
+        leave_to_a_successor();
+    if (leaver.fd < 0 || pid < 0 || waitpid(pid, &status, 0) != pid || status != 0)
         return arg;
     return NULL;
 }
