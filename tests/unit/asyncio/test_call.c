@@ -49,8 +49,8 @@ static int later(void *arg)
     diary *test = arg;
     weft_loop *loop = weft_loop_current();
     weft_call *last;
-    weft_loop_call_later(loop, &last, 0.004, note, LETTER('d'));
-    weft_loop_call_later(loop, NULL, 0.002, note, LETTER('c'));
+    weft_loop_call_later(loop, &last, 0.6, note, LETTER('d')); /* not to be overtaken by a pause */
+    weft_loop_call_later(loop, NULL, 0.3, note, LETTER('c'));
     weft_loop_call_later(loop, NULL, 0, note, LETTER('a'));
     weft_loop_call_soon(loop, NULL, note, LETTER('b'));
     RECORD_INT(&test->recorder, weft_wait(last, WEFT_FOREVER), 0);
