@@ -67,10 +67,11 @@ static void free_beside(const weft_handle *handle, void *memory)
 void weft_handle_clear(weft_handle *handle)
 {
     handle->magic = DEAD;
-    while (handle->names != NULL) {
-        weft_name *name = handle->names;
-        handle->names = name->older;
+    weft_name *name = atomic_load_explicit(&handle->names, memory_order_relaxed);
+    while (name != NULL) {
+        weft_name *older = name->older;
         free_beside(handle, name);
+        name = older;
     }
     while (handle->callbacks != NULL) {
         weft_callback *callback = handle->callbacks;
@@ -227,17 +228,16 @@ static int add_name(weft_handle *handle, const char *text, bool only_first)
     if (name == NULL)
         return weft_error(-ENOMEM, "name a %s: no memory", handle->kind->name);
     memcpy(name->text, text, size);
-    weft_ilock_acquire(&handle->lock);
-    bool first = handle->names == NULL;
-    bool add = first || !only_first;
-    if (add) {
-        name->older = handle->names;
-        handle->names = name;
+    name->older = NULL;
+    /* release: with its text */
+    while (!atomic_compare_exchange_weak_explicit(&handle->names, &name->older, name,
+                                                  memory_order_release, memory_order_relaxed)) {
+        if (only_first && name->older != NULL) {
+            free_beside(handle, name);
+            return 0;
+        }
     }
-    weft_ilock_release(&handle->lock);
-    if (!add)
-        free_beside(handle, name);
-    return first;
+    return name->older == NULL;
 }
 
 static int make_name(weft_handle *handle, const char *given, bool only_first)
@@ -273,15 +273,12 @@ int weft_handle_rename(weft_handle *handle, const char *name)
 
 const char *weft_handle_name_of(weft_handle *handle)
 {
-    weft_ilock_acquire(&handle->lock);
-    weft_name *name = handle->names;
-    weft_ilock_release(&handle->lock);
+    /* acquire: with its text */
+    weft_name *name = atomic_load_explicit(&handle->names, memory_order_acquire);
     if (name == NULL) {
         if (make_name(handle, NULL, true) < 0)
             return handle->kind->prefix;
-        weft_ilock_acquire(&handle->lock);
-        name = handle->names;
-        weft_ilock_release(&handle->lock);
+        name = atomic_load_explicit(&handle->names, memory_order_acquire);
     }
     return name->text;
 }

@@ -58,13 +58,15 @@ struct weft_handle {
     uint32_t magic;
     _Atomic uint32_t refs;
     const weft_kind *kind;
-    weft_ilock lock;       /* guards waiters, callbacks, name, and the job's context */
+    weft_ilock lock;       /* guards waiters, callbacks, and the job's context */
     _Atomic uint32_t done; /* set once, under lock */
     uint32_t fork_generation;
     uint32_t number; /* of a name that is made */
     weft_list waiters;
     weft_callback *callbacks; /* owned; in order */
-    weft_name *names;   /* owned; the newest first, old ones stay for those who borrowed them */
+    /* Owned; the newest first, old ones stay for those who borrowed them. Added by one store, since
+     * that of a handle in shared memory may be by a process that is killed. */
+    weft_name *_Atomic names;
     void *_Atomic data; /* the user's */
 };
 

@@ -16,6 +16,7 @@
 #include <weft/queue.h>
 #include <weft/threading.h>
 
+#include "core/handle.h"
 #include "multiprocessing/arena.h"
 #include "support/support.h"
 
@@ -242,6 +243,39 @@ static void a_wait_for_several_takes_it_too(void **state)
     weft_release(queues.out);
 }
 
+/* At any instruction, so also with the lock that each handle has. */
+static int die_in_it(void *arg)
+{
+    weft_ilock_acquire(&(*(weft_handle **)arg)->lock);
+    return raise(SIGKILL);
+}
+
+static int name_it(void *arg)
+{
+    weft_queue *queue = *(weft_queue **)arg;
+    char text[64];
+    if (weft_handle_name(queue) == NULL || weft_handle_set_name(queue, "again") < 0)
+        return -EIO;
+    return weft_handle_describe(queue, text, sizeof text) > 0 ? 0 : -EIO;
+}
+
+static void a_killed_process_does_not_take_the_name_along(void **state)
+{
+    (void)state;
+    weft_queue *queue = open_queue(0, 0);
+    weft_process *process;
+    assert_int_equal(weft_process_start(&process, die_in_it, WEFT_ARG(queue), NULL), 0);
+    assert_int_equal(weft_wait(process, WEFT_FOREVER), 0);
+    weft_release(process);
+    assert_int_equal(weft_process_start(&process, name_it, WEFT_ARG(queue), NULL), 0);
+    int r = weft_result(process, WEFT_NONE, 10);
+    weft_process_kill(process);
+    assert_int_equal(r, 0);
+    assert_string_equal(weft_handle_name(queue), "again");
+    weft_release(process);
+    weft_release(queue);
+}
+
 static int get_until_shutdown(void *arg)
 {
     pair *queues = arg;
@@ -364,6 +398,7 @@ int main(void)
         weft_test(a_bounded_queue_loses_nothing),
         weft_test(a_coroutine_waits_for_another_process),
         weft_test(a_wait_for_several_takes_it_too),
+        weft_test(a_killed_process_does_not_take_the_name_along),
         weft_test(shutdown_ends_getters_everywhere),
         weft_test(shutdown_drains_or_drops),
         weft_test(what_has_been_dropped_is_not_taken),
