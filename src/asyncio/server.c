@@ -234,13 +234,11 @@ static void finalize(weft_handle *handle)
 {
     weft_server *server = (weft_server *)handle;
     serving *s = server->serving;
-    if (s != NULL) {
-        weft_ilock_acquire(&s->lock);
-        s->server = NULL;
-        weft_ilock_release(&s->lock);
-        stop(s);
-        drop(s);
-    }
+    weft_ilock_acquire(&s->lock);
+    s->server = NULL;
+    weft_ilock_release(&s->lock);
+    stop(s);
+    drop(s);
     weft_handle_clear(handle);
     weft_dealloc(server);
 }
@@ -284,24 +282,24 @@ static int listen_on(const weft_socket_address *address, const char *path, int b
     if (fd < 0)
         return fd;
     int r = bind_to(fd, address, path);
-    if (r == 0 && listen(fd, backlog > 0 ? backlog : BACKLOG) < 0)
+    if (r == 0 && listen(fd, backlog > 0 ? backlog : BACKLOG) < 0) {
         r = -errno;
+        if (path != NULL)
+            (void)unlink(path);
+    }
     if (r < 0)
         close(fd);
     return r < 0 ? r : fd;
 }
 
-/* What is needed to remove the name at the end. */
-static int keep_path(serving *s, const char *path)
+/* What is needed to remove the name at the end, and only this one. */
+static int know_path(serving *s)
 {
     struct stat found;
-    if (path == NULL)
-        return 0;
-    s->path = weft_strdup(path);
     if (s->path == NULL)
-        return weft_error(-ENOMEM, "open a server: no memory");
-    if (lstat(path, &found) < 0)
-        return weft_error(-errno, "open a server: '%s': %s", path, weft_strerror(-errno));
+        return 0;
+    if (lstat(s->path, &found) < 0)
+        return weft_error(-errno, "open a server: '%s': %s", s->path, weft_strerror(-errno));
     s->device = found.st_dev;
     s->inode = found.st_ino;
     return 0;
@@ -321,8 +319,8 @@ static int start_accepting(serving *s)
     return 0;
 }
 
-/* fd is moved in, also on failure. */
-static int make_server(weft_server **server, const serving *wanted, int fd, const char *path,
+/* Without a socket yet: what needs memory comes before there is a name to be left behind. */
+static int make_server(weft_server **server, weft_connection_fn *fn, void *arg, const char *path,
                        const char *name)
 {
     weft_server *made = weft_calloc(1, sizeof *made);
@@ -330,20 +328,14 @@ static int make_server(weft_server **server, const serving *wanted, int fd, cons
     if (made == NULL || s == NULL) {
         weft_dealloc(made);
         weft_dealloc(s);
-        close(fd);
         return weft_error(-ENOMEM, "open a server: no memory");
     }
     weft_handle_init(&made->handle, &server_kind);
-    *s = *wanted;
-    s->server = made;
-    s->users = 1;
-    weft_io_init(&s->io, fd);
+    *s = (serving){.fn = fn, .arg = arg, .io.closed = true, .server = made, .users = 1};
     made->serving = s;
     int r = name != NULL ? weft_handle_rename(&made->handle, name) : 0;
-    if (r == 0)
-        r = keep_path(s, path);
-    if (r == 0)
-        r = start_accepting(s);
+    if (r == 0 && path != NULL && (s->path = weft_strdup(path)) == NULL)
+        r = weft_error(-ENOMEM, "open a server: no memory");
     if (r < 0)
         weft_handle_drop(&made->handle);
     else
@@ -351,25 +343,38 @@ static int make_server(weft_server **server, const serving *wanted, int fd, cons
     return r;
 }
 
+/* fd is moved in. */
+static int serve(serving *s, int fd)
+{
+    weft_io_init(&s->io, fd);
+    int r = know_path(s);
+    return r < 0 ? r : start_accepting(s);
+}
+
 int weft_server_open(weft_server **server, weft_connection_fn *fn, void *arg, const char *host,
                      int port, const weft_server_options *options)
 {
     weft_socket_address address;
+    weft_server *made = NULL;
     if (server == NULL || fn == NULL)
         return weft_error(-EINVAL, "open a server: no %s",
                           fn == NULL ? "function" : "place for it");
     *server = NULL;
     if (weft_loop_running() == NULL)
         return weft_error(WEFT_EINVALID_STATE, "open a server: no loop runs in this thread");
+    const char *path = weft_socket_path(host);
     int r = weft_socket_address_set(&address, host, port, "open a server");
+    if (r == 0)
+        r = make_server(&made, fn, arg, path, options != NULL ? options->name : NULL);
     if (r < 0)
         return r;
-    const char *path = weft_socket_path(host);
     int fd = listen_on(&address, path, options != NULL ? options->backlog : 0);
-    if (fd < 0)
-        return weft_socket_fail(fd, "serve", host, port);
-    serving wanted = {.fn = fn, .arg = arg};
-    return make_server(server, &wanted, fd, path, options != NULL ? options->name : NULL);
+    r = fd < 0 ? weft_socket_fail(fd, "serve", host, port) : serve(made->serving, fd);
+    if (r < 0)
+        weft_handle_drop(&made->handle);
+    else
+        *server = made;
+    return r;
 }
 
 int weft_server_port(weft_server *server)

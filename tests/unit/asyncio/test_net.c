@@ -283,6 +283,32 @@ static void a_unix_socket_has_a_name_until_the_close(void **state)
     directory_remove(p.directory);
 }
 
+/* Whatever there is no memory for. */
+static int open_without_memory(void *arg)
+{
+    const place *p = arg;
+    int r = -ENOMEM;
+    for (size_t n = 1; r == -ENOMEM; n++) {
+        weft_server *server;
+        allocator_fail(n, ALLOCATOR_ONCE);
+        r = weft_server_open(&server, echo, NULL, p->host, 0, NULL);
+        allocator_fail(0, ALLOCATOR_ONCE);
+        weft_release(server);
+        if (access(p->path, F_OK) == 0)
+            return -EEXIST;
+    }
+    return r;
+}
+
+static void a_server_that_is_not_opened_leaves_no_name(void **state)
+{
+    place p;
+    (void)state;
+    place_make(&p);
+    assert_int_equal(weft_run(open_without_memory, WEFT_POINTER(&p), NULL), 0);
+    directory_remove(p.directory);
+}
+
 /* A socket's name, as left by a server that was killed, or (listening) one that is in use. */
 static int bind_raw(const char *path, bool listening)
 {
@@ -466,6 +492,7 @@ int main(void)
         weft_test(the_end_of_the_loop_ends_its_connections),
         weft_test(a_connection_that_never_began_is_closed),
         weft_test(a_unix_socket_has_a_name_until_the_close),
+        weft_test(a_server_that_is_not_opened_leaves_no_name),
         weft_test(a_stale_name_is_taken_over),
         weft_test(a_name_in_use_is_left_alone),
         weft_test(a_connect_ends_in_time),
