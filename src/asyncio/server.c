@@ -184,6 +184,13 @@ static int pause_accepting(serving *s)
     return r == -ETIMEDOUT ? 0 : r;
 }
 
+/* The wait itself needs memory, and the first in a loop descriptors. */
+static int wait_for_connection(serving *s)
+{
+    int r = weft_io_wait(&s->io, WEFT_READABLE, WEFT_INSTANT_NEVER);
+    return r == -ENOMEM || r == -EMFILE || r == -ENFILE ? pause_accepting(s) : r;
+}
+
 /* Accepts until it is closed or cancelled; whatever is wrong with one connection is no reason to
  * end. The connections that have been accepted run in between, however many more wait. */
 static int accept_all(serving *s)
@@ -199,7 +206,7 @@ static int accept_all(serving *s)
             start_connection(s, fd);
             r = ++burst % BURST == 0 ? weft_sleep(0) : 0;
         } else if (fd == -EAGAIN) {
-            r = weft_io_wait(&s->io, WEFT_READABLE, WEFT_INSTANT_NEVER);
+            r = wait_for_connection(s);
         } else if (fd == -EBADF || fd == -EINVAL || fd == -ENOTSOCK) {
             r = fd;
         } else if (!is_of_connection(fd)) {

@@ -387,13 +387,14 @@ static void a_connect_ends_in_time(void **state)
 
 enum { FULL = 256 };
 
-/* No number is left when `late`, which the system has connected, is to be accepted. */
+/* No number is left when `late`, which the system has connected, is to be accepted; or, where it
+ * comes later still, all but one, which is not enough for what the loop waits for it with. */
 static int serve_without_descriptors(void *arg)
 {
     weft_server *server;
     int filled[FULL], count = 0;
     char byte = 0;
-    (void)arg;
+    bool connected = *(bool *)arg;
     int r = weft_server_open(&server, echo, NULL, "127.0.0.1", 0, NULL);
     if (r < 0)
         return r;
@@ -404,12 +405,16 @@ static int serve_without_descriptors(void *arg)
     while (count < FULL && (filled[count] = dup(late)) >= 0)
         count++;
     bool full = count < FULL;
-    if (connect(late, (struct sockaddr *)&address, sizeof address) < 0)
+    if (!connected && count > 0)
+        close(filled[--count]);
+    if (connected && connect(late, (struct sockaddr *)&address, sizeof address) < 0)
         r = -errno;
     for (int i = 0; r == 0 && i < 4; i++)
-        r = weft_sleep(0); /* the accept fails */
+        r = weft_sleep(0); /* the accept fails, or the wait for one */
     while (count > 0)
         close(filled[--count]);
+    if (!connected && connect(late, (struct sockaddr *)&address, sizeof address) < 0)
+        r = -errno;
     if (r == 0 && write(late, "x\n", 2) != 2)
         r = -EIO;
     if (r == 0)
@@ -427,15 +432,30 @@ static int serve_without_descriptors(void *arg)
     return !full ? -ENFILE : r;
 }
 
+/* The loop of the main thread has its poller from the beginning. */
+static int serve_in_thread(void *arg)
+{
+    return weft_run(serve_without_descriptors, WEFT_ARG(*(bool *)arg), NULL);
+}
+
 static void without_descriptors_connections_wait(void **state)
 {
     struct rlimit before, few;
+    weft_thread *thread;
     (void)state;
     assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
     few = before;
     few.rlim_cur = 64;
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
-    int r = weft_run(serve_without_descriptors, WEFT_NONE, NULL);
+    int r = weft_run(serve_without_descriptors, WEFT_ARG((bool){true}), NULL);
+    if (r == 0)
+        r = weft_shutdown(WEFT_FOREVER); /* no loop's descriptors are kept for the next one */
+    if (r == 0)
+        r = weft_thread_start(&thread, serve_in_thread, WEFT_ARG((bool){false}), NULL);
+    if (r == 0) {
+        r = weft_result(thread, WEFT_NONE, WEFT_FOREVER);
+        weft_release(thread);
+    }
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
     assert_int_equal(r, 0);
 }
