@@ -127,8 +127,8 @@ WEFT_API void weft_free(void *memory);
  * stops the others and weft's helper threads, restores signals, frees pooled memory. Called by
  * main, outside coroutines, when everything has been released; weft may be used again afterwards.
  * When the timeout passes, nothing has been freed and it may be called again.
- * Errors: -ETIMEDOUT (the message names who still runs), -EBUSY (called in a coroutine or a
- * signal handler), -EINVAL.
+ * Errors: -ETIMEDOUT (the message names who still runs), -EBUSY (called in a coroutine, a signal
+ * handler or a thread that weft started), -EINVAL.
  * Python: the end of the interpreter
  */
 WEFT_API int weft_shutdown(double timeout);

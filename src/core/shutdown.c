@@ -59,6 +59,14 @@ int weft_shutdown_run(weft_shutdown_stage stage, weft_instant deadline)
     return r;
 }
 
+/* Where the end of weft would wait for its caller. */
+static bool refuses(const weft_context *self)
+{
+    bool thread_of_ours =
+        self->who != NULL && (const void *)self->who == (const void *)self->thread;
+    return self->runner != NULL || self->handling || thread_of_ours;
+}
+
 int weft_shutdown(double timeout)
 {
     weft_context *self = weft_context_current;
@@ -66,8 +74,9 @@ int weft_shutdown(double timeout)
     int r = weft_deadline(timeout, &deadline);
     if (r < 0)
         return r;
-    if (self != NULL && (self->runner != NULL || self->handling))
-        return weft_error(-EBUSY, "shut down: called in a coroutine, loop or signal handler");
+    if (self != NULL && refuses(self))
+        return weft_error(
+            -EBUSY, "shut down: called in a coroutine, loop, signal handler or thread of weft's");
     for (int stage = 0; r >= 0 && stage < WEFT_STAGES; stage++)
         r = weft_shutdown_run((weft_shutdown_stage)stage, deadline);
     if (r < 0)

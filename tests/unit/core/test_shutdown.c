@@ -129,12 +129,13 @@ static int shut_down_here(void *arg)
     return 0;
 }
 
-static void in_a_coroutine_it_is_refused(void **state)
+static void where_it_would_wait_for_its_caller_it_is_refused(void **state)
 {
     (void)state;
     struct recorder recorder = {0};
     assert_int_equal(in_a_task(shut_down_here, &recorder), 0);
     assert_int_equal(in_a_job(shut_down_here, &recorder), 0);
+    assert_int_equal(in_a_thread(shut_down_here, &recorder), 0);
     recorder_assert(&recorder);
     assert_int_equal(weft_shutdown(NAN), -EINVAL);
 }
@@ -164,7 +165,7 @@ int main(void)
         weft_test(time_up_names_the_thread_that_runs),
         weft_test(time_up_names_the_pool_that_runs),
         weft_test(daemons_are_cancelled),
-        weft_test(in_a_coroutine_it_is_refused),
+        weft_test(where_it_would_wait_for_its_caller_it_is_refused),
         weft_test(released_pools_run_out_first),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
