@@ -31,7 +31,8 @@ set(prefix ${WORK}/moved)
 
 foreach(file include/weft.h include/weft/base.h ${LIBDIR}/libweft.so ${LIBDIR}/libweft.so.0
         ${LIBDIR}/libweft.a ${LIBDIR}/pkgconfig/weft.pc ${LIBDIR}/cmake/weft/weft-config.cmake
-        ${LIBDIR}/cmake/weft/weft-config-version.cmake)
+        ${LIBDIR}/cmake/weft/weft-config-version.cmake
+        share/doc/libweft0/copyright share/doc/libweft-dev/copyright)
     if(NOT EXISTS ${prefix}/${file})
         message(FATAL_ERROR "${file} has not been installed")
     endif()
