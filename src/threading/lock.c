@@ -200,13 +200,21 @@ static int acquire_queued(weft_lock *lock, weft_instant deadline, bool firmly)
     }
 }
 
-/* The lock is held, there may be waiters, and none is on its way. */
-static int release_queued(weft_lock *lock)
+/* Whether a release has to look in the bucket. With its lock held the word stays so: whatever makes
+ * it another takes that lock first. */
+static bool must_look(uint32_t word)
+{
+    return (word & HOLDER) != 0 && (word & (WAITERS | WOKEN)) == WAITERS;
+}
+
+/* The lock is held, there may be waiters, and none is on its way. False: it is not so any more. */
+static bool release_queued(weft_lock *lock)
 {
     weft_wake wake = {0};
     weft_instant now = weft_instant_now();
     weft_bucket *bucket = weft_bucket_acquire(lock);
-    for (;;) {
+    bool held;
+    while ((held = must_look(weft_word_load(&lock->state_)))) {
         weft_waiter *first = weft_bucket_find(bucket, lock, NULL);
         if (first == NULL) {
             __atomic_store_n(&lock->state_, 0, __ATOMIC_RELEASE);
@@ -230,7 +238,7 @@ static int release_queued(weft_lock *lock)
     }
     weft_bucket_release(bucket);
     weft_wake_deliver(wake);
-    return 0;
+    return held;
 }
 
 /* ---- Shared memory ----------------------------------------------------------------------------
@@ -274,9 +282,16 @@ static int acquire_shared(weft_lock *lock, weft_instant deadline, bool firmly)
     }
 }
 
+static int nobody_holds(void)
+{
+    return weft_error(-EPERM, "release of a lock that nobody holds");
+}
+
 static int release_shared(weft_lock *lock)
 {
     uint32_t word = __atomic_exchange_n(&lock->state_, 0, __ATOMIC_RELEASE);
+    if ((word & HOLDER) == 0)
+        return nobody_holds();
     if ((word & WAITERS) != 0)
         weft_shared.wake(weft_word_shared(&lock->state_), 1);
     return 0;
@@ -323,13 +338,16 @@ __attribute__((noinline)) static int release_contended(weft_lock *lock)
     uint32_t word = weft_word_load(&lock->state_);
     for (;;) {
         if ((word & HOLDER) == 0)
-            return weft_error(-EPERM, "release of a lock that nobody holds");
+            return nobody_holds();
         if (weft_is_shared(lock))
             return release_shared(lock);
-        if ((word & (WAITERS | WOKEN)) == WAITERS)
-            return release_queued(lock);
-        if (weft_word_give(&lock->state_, &word, word & ~HOLDER))
+        if (must_look(word)) {
+            if (release_queued(lock))
+                return 0;
+            word = weft_word_load(&lock->state_);
+        } else if (weft_word_give(&lock->state_, &word, word & ~HOLDER)) {
             return 0;
+        }
     }
 }
 

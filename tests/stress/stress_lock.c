@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A lock and a semaphore between threads and tasks, with time-outs and cancels: nobody is inside
- * who should not be, nothing is lost, and all come to their end.
+ * who should not be, nothing is lost, and all come to their end. And releases by many who do not
+ * know whether it is held: each that succeeds belongs to one acquire.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -21,6 +22,7 @@ typedef struct table {
     weft_semaphore seats;
     _Atomic int seated;
     _Atomic long successes;
+    _Atomic bool over;
 } table;
 
 static int lock_once(table *t, uint64_t *seed)
@@ -74,8 +76,47 @@ static void nothing_is_lost(void **state)
     assert_int_equal(weft_shutdown(WEFT_FOREVER), 0);
 }
 
+static int release_at_random(void *arg)
+{
+    table *t = arg;
+    while (!atomic_load(&t->over))
+        if (weft_lock_release(&t->lock) == 0)
+            atomic_fetch_sub(&t->successes, 1);
+    return 0;
+}
+
+static int acquire_for_others(void *arg)
+{
+    table *t = arg;
+    while (!atomic_load(&t->over))
+        if (weft_lock_acquire(&t->lock, 0.01) == 0)
+            atomic_fetch_add(&t->successes, 1);
+    return 0;
+}
+
+static void a_release_belongs_to_one_acquire(void **state)
+{
+    enum { PAIRS = 3 };
+    (void)state;
+    table t = {.successes = 0};
+    weft_thread *threads[2 * PAIRS];
+    for (int i = 0; i < 2 * PAIRS; i++) {
+        weft_fn *fn = i % 2 == 0 ? release_at_random : acquire_for_others;
+        assert_int_equal(weft_thread_start(&threads[i], fn, WEFT_POINTER(&t), NULL), 0);
+    }
+    weft_sleep(2 * STRESS_FACTOR);
+    atomic_store(&t.over, true);
+    assert_int_equal(weft_wait_all(threads, 2 * PAIRS, WEFT_FOREVER), 0);
+    weft_release_many(threads, 2 * PAIRS);
+    assert_int_equal(t.successes, weft_lock_locked(&t.lock));
+    assert_int_equal(weft_shutdown(WEFT_FOREVER), 0);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(nothing_is_lost)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(nothing_is_lost),
+        cmocka_unit_test(a_release_belongs_to_one_acquire),
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
