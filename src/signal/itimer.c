@@ -5,9 +5,7 @@
  */
 #include "signal/handler.h"
 
-#include <limits.h>
 #include <sys/time.h>
-#include <unistd.h>
 
 #include "core/error.h"
 
@@ -87,8 +85,16 @@ int weft_signal_getitimer(weft_itimer_kind which, weft_itimer *timer)
     return 0;
 }
 
+/* Not by alarm(2), which in some C libraries rounds what was left to the nearest second. */
 int weft_signal_alarm(unsigned int seconds)
 {
-    unsigned int left = alarm(seconds);
-    return left < INT_MAX ? (int)left : INT_MAX;
+    weft_itimer before;
+    int r =
+        weft_signal_setitimer(WEFT_ITIMER_REAL, seconds < LONGEST ? seconds : LONGEST, 0, &before);
+    if (r < 0)
+        return r;
+    if (before.seconds > LONGEST)
+        before.seconds = LONGEST;
+    int whole = (int)before.seconds;
+    return whole < before.seconds ? whole + 1 : whole;
 }

@@ -3,6 +3,7 @@
 #include "support/support.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <math.h>
 #include <string.h>
 #include <sys/time.h>
@@ -28,6 +29,9 @@ static void an_alarm_says_what_was_left_of_the_one_before(void **state)
     left = weft_signal_alarm(0);
     assert_true(left > 1000 && left <= 2000);
     assert_int_equal(weft_signal_alarm(0), 0);
+    assert_int_equal(weft_signal_setitimer(WEFT_ITIMER_REAL, 1000.45, 0, NULL), 0);
+    assert_int_equal(weft_signal_alarm(UINT_MAX), 1001); /* rounded up */
+    assert_true(weft_signal_alarm(0) > 1999999000);
 }
 
 static void an_alarm_comes_to_the_handler_and_the_wait_goes_on(void **state)
