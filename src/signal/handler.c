@@ -218,13 +218,9 @@ static weft_fork_hooks fork_hooks = {
     .prepare = before_fork, .parent = after_fork, .child = after_fork_child};
 static weft_shutdown_step shutdown_step = {.stage = WEFT_STAGE_SIGNALS, .run = restore_all};
 
-/* Main thread only, so once is a flag. */
+/* No flag says that this has been done: another thread's fork may come in the middle. */
 static void register_hooks(void)
 {
-    static bool registered;
-    if (registered)
-        return;
-    registered = true;
     weft_interrupt.run = run;
     weft_fork_register(&fork_hooks);
     weft_shutdown_register(&shutdown_step);
