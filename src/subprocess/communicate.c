@@ -47,7 +47,9 @@ static int exchange(weft_popen *popen, weft_talk *talk, const void *input, size_
 static int keep_input(weft_popen *popen, const weft_talk *talk)
 {
     size_t left = talk->input_size - talk->written;
-    if (talk->in == NULL || left == 0)
+    if (left == 0 && talk->input == popen->input)
+        popen->input_size = 0; /* a terminal is open still */
+    if (left == 0)
         return 0;
     char *rest = weft_memdup(talk->input + talk->written, left);
     weft_dealloc(popen->input);

@@ -182,12 +182,53 @@ static void the_size_is_told(void **state)
 #endif
 }
 
+/* A terminal stays open when its input has been given; what was kept of that is not given again. */
+static void a_repeated_communicate_types_its_input_once(void **state)
+{
+    (void)state;
+    static char input[1 << 18];
+    static const char last[] = "first\r\nsecond\r\n";
+    char command[200];
+    int gate[2], r = -ETIMEDOUT;
+    weft_popen *popen;
+    weft_completed completed;
+    for (size_t i = 0; i < sizeof input; i++)
+        input[i] = i % 64 == 63 ? '\n' : 'x';
+    assert_int_equal(pipe(gate), 0);
+    fcntl(gate[1], F_SETFD, FD_CLOEXEC);
+    const weft_popen_options options = {
+        .in = TERMINAL, .out = TERMINAL, .pass_fds = gate, .pass_fds_count = 1};
+    (void)snprintf(command, sizeof command,
+                   "cat <&%d; cat >/dev/null; echo first; cat; echo second", gate[0]);
+    assert_int_equal(weft_popen_shell(&popen, command, &options), 0);
+    /* more than a terminal holds */
+    assert_int_equal(weft_popen_communicate(popen, input, sizeof input, NULL, WEFT_NOWAIT),
+                     -ETIMEDOUT);
+    close(gate[0]);
+    close(gate[1]);
+    for (bool seen = false; r == -ETIMEDOUT && !seen;) {
+        r = weft_popen_communicate(popen, WEFT_NONE, &completed, 0.05);
+        seen = completed.out.data != NULL && strstr(completed.out.data, "first") != NULL;
+        weft_completed_clear(&completed);
+    }
+    assert_true(r == -ETIMEDOUT || r == 0);
+    r = r == 0 ? 0 : weft_popen_communicate(popen, WEFT_NONE, &completed, WEFT_FOREVER);
+    assert_int_equal(r, 0);
+    size_t size = sizeof last - 1;
+    assert_true(completed.out.size >= size);
+    const char *end = (const char *)completed.out.data + completed.out.size;
+    assert_string_equal(end - size, last);
+    weft_completed_clear(&completed);
+    weft_release(popen);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         weft_test(a_child_finds_terminals_and_may_control_one),
         weft_test(what_is_typed_is_echoed_and_answered_until_the_end_is_typed),
         weft_test(communicate_types_the_end_of_the_input),
+        weft_test(a_repeated_communicate_types_its_input_once),
         weft_test(an_interrupt_is_typed_to_the_session),
         weft_test(a_dropped_terminal_hangs_its_session_up),
         weft_test(the_size_is_told),
