@@ -21,6 +21,9 @@
 #include <stddef.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#if defined(__GLIBC__)
+#include <unwind.h>
+#endif
 
 #include <weft/base.h>
 
@@ -40,6 +43,13 @@ typedef struct watch {
     _Atomic bool done;  /* the thread is past its waitid */
     struct watch *next; /* dropped */
 } watch;
+
+#if defined(__GLIBC__)
+/* The first pthread_cancel opens the library that this is in, and aborts where no descriptor or
+ * memory is left for that; one that the program has been linked with is there already. */
+__attribute__((used)) static _Unwind_Reason_Code (*const unwind)(_Unwind_Trace_Fn,
+                                                                 void *) = _Unwind_Backtrace;
+#endif
 
 static pthread_mutex_t list_lock = PTHREAD_MUTEX_INITIALIZER;
 static watch *list;

@@ -34,6 +34,7 @@ memory='bcmp free memchr memcmp memcpy memmove memset qsort realloc snprintf vsn
 # Looks at what the process knows, or changes it; has no way to fail.
 simple='_exit clock_gettime environ fflush getenv get[ep]*[ug]id getpid getppid hton[ls] inet_pton ntoh[ls]
     sched_yield stderr stdout umask __errno_location __libc_current_sigrt.* __sched_cpucount __popcount.*
+    _Unwind_Backtrace
     _GLOBAL_OFFSET_TABLE_ ___errno_location'
 # With arguments that are right they succeed, by their specification.
 safe='closedir readdir munmap ptsname sigaddset sigdelset sigemptyset sigfillset sigismember sigprocmask

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -70,6 +71,33 @@ static int lowest_free(void)
     int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
     close(fd);
     return fd;
+}
+
+/* In a copy of this process. */
+static int drop_without_descriptors(struct recorder *recorder, void *arg)
+{
+    const struct rlimit few = {.rlim_cur = 256, .rlim_max = 256};
+    weft_childexit child;
+    (void)arg;
+    gated g = start(0);
+    RECORD_INT(recorder, setrlimit(RLIMIT_NOFILE, &few), 0);
+    RECORD_INT(recorder, weft_childexit_open(&child, g.pid, g.pidfd), 0);
+    while (open("/dev/null", O_RDONLY | O_CLOEXEC) >= 0)
+        continue;
+    weft_childexit_close(&child);
+    RECORD_INT(recorder, weft_childexit_reap_dropped(), 1);
+    return 3;
+}
+
+/* The first test, as what ends a thread for the first time may have to be brought in. */
+static void dropping_a_child_needs_no_descriptor(void **state)
+{
+    struct recorder recorder = {0};
+    struct child child;
+    (void)state;
+    assert_int_equal(child_start(&child, drop_without_descriptors, NULL), 0);
+    assert_int_equal(child_join(&child, &recorder), 3);
+    recorder_assert(&recorder);
 }
 
 static void status_of(int code)
@@ -361,6 +389,7 @@ static void a_fork_forgets_what_its_parent_dropped(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        census_test(dropping_a_child_needs_no_descriptor),
         census_test(an_exit_code_is_the_status),
         census_test(a_signal_is_minus_its_number),
         census_test(opens_by_number_alone),
