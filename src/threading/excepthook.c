@@ -36,6 +36,7 @@ void weft_thread_set_excepthook(weft_thread_excepthook_fn *hook, void *arg)
 
 void weft_thread_report(weft_thread *thread)
 {
+    weft_fork_register(&fork_hooks);
     weft_ilock_acquire(&excepthook.lock);
     weft_thread_excepthook_fn *hook = excepthook.hook;
     void *arg = excepthook.arg;

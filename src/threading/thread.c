@@ -57,7 +57,8 @@ static void fork_child(void)
     /* no other thread is here; their records belong to the parent */
     weft_threads.all = (weft_list){0};
     weft_threads.main = NULL;
-    weft_threads.main_adopted = weft_threads.main_known = false;
+    weft_threads.main_adopted = false;
+    atomic_store(&weft_threads.main_known, false);
     atomic_store_explicit(&leaving, NULL, memory_order_relaxed);
     atomic_store_explicit(&unjoined, 0, memory_order_relaxed);
     weft_ilock_release(&weft_threads.lock);

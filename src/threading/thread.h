@@ -41,12 +41,14 @@ struct weft_thread {
 };
 
 typedef struct weft_thread_list {
-    weft_ilock lock; /* guards all that follows */
+    weft_ilock lock; /* guards all that follows but main_known */
     weft_list all;   /* the oldest first; main, if it is known, before all */
     weft_thread *main;
     bool main_adopted; /* `main` belongs to the main thread's context; else to this list */
-    bool main_known; /* where the system does not tell who is main, the first that asked has been */
     uint64_t idents;
+    /* Where the system does not tell who is main, the first that asked has been. Without the lock,
+     * which must not be taken before a fork takes it. */
+    _Atomic bool main_known;
 } weft_thread_list;
 
 extern weft_thread_list weft_threads;

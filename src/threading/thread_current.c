@@ -38,10 +38,7 @@ static bool is_main(void)
         first = 1;
     if (first == 0)
         return false;
-    weft_ilock_acquire(&weft_threads.lock);
-    bool known = weft_threads.main_known;
-    weft_threads.main_known = true;
-    weft_ilock_release(&weft_threads.lock);
+    bool known = atomic_exchange(&weft_threads.main_known, true);
     return first > 0 || !known;
 }
 
@@ -68,11 +65,8 @@ static weft_thread *adopt(weft_context *context)
 {
     bool main = is_main();
     weft_thread *thread = new_foreign(main, weft_native_thread_id());
-    if (thread == NULL && main) { /* so that it is main when it asks again */
-        weft_ilock_acquire(&weft_threads.lock);
-        weft_threads.main_known = false;
-        weft_ilock_release(&weft_threads.lock);
-    }
+    if (thread == NULL && main) /* so that it is main when it asks again */
+        atomic_store(&weft_threads.main_known, false);
     if (thread == NULL)
         return NULL;
     if (main)
@@ -100,7 +94,7 @@ void weft_thread_end_foreign(weft_context *context)
         weft_ilock_acquire(&weft_threads.lock);
         if (weft_threads.main == thread) {
             weft_threads.main = NULL;
-            weft_threads.main_known = false;
+            atomic_store(&weft_threads.main_known, false);
         }
         weft_ilock_release(&weft_threads.lock);
         weft_ilock_acquire(&handle->lock);
