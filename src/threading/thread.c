@@ -291,8 +291,9 @@ static int set_stack_size(pthread_attr_t *attributes, size_t size)
 {
     long page = sysconf(_SC_PAGESIZE);
     size_t unit = page > 0 ? (size_t)page : 4096;
+    long least = sysconf(_SC_THREAD_STACK_MIN); /* < 0: the system does not tell */
     /* Before rounding up: what is refused must not rest on the size of a page. */
-    if (size > SIZE_MAX - unit || size < (size_t)sysconf(_SC_THREAD_STACK_MIN))
+    if (size > SIZE_MAX - unit || (least > 0 && size < (size_t)least))
         return -EINVAL;
     return -pthread_attr_setstacksize(attributes, (size + unit - 1) / unit * unit);
 }
