@@ -194,7 +194,9 @@ WEFT_API void weft_handle_set_data(void *handle, void *data);
 
 /*
  * Makes a handle of an event, to be released, for weft_wait_any and its kin: ready while the event
- * is set. The event (a value) must outlive the source. Errors: -EINVAL, -ENOMEM. Python: none
+ * is set. The event (a value) must outlive the source. For one in shared memory it can be asked
+ * (weft_done), but a wait that would have to last is -ENOTSUP. Errors: -EINVAL, -ENOMEM.
+ * Python: none
  */
 WEFT_API int weft_source_from_event(weft_source **source, struct weft_event *event);
 

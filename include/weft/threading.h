@@ -42,7 +42,8 @@
  *
  * Timeouts are seconds: negative for ever, 0 polls. A wait ends with -ETIMEDOUT when time is up,
  * with -ECANCELED when the waiting thread or task is cancelled or a timeout scope ends (base.h),
- * and with a signal handler's own code (signal.h); then nothing has been taken.
+ * with a signal handler's own code (signal.h), and a task's for something in shared memory with
+ * -EAGAIN where the system has no thread left that it takes; then nothing has been taken.
  */
 #ifndef WEFT_THREADING_H
 #define WEFT_THREADING_H
@@ -70,8 +71,9 @@ typedef struct weft_thread_options {
  * and what it points at must outlive the function. *thread is to be released; NULL where it is not
  * wanted: the thread runs on by itself. The thread starts with the caller's signal mask. A failure
  * of fn is its result (weft_result).
- * Errors: -EINVAL (fn is NULL, the stack is smaller than the system allows), -EAGAIN (the system
- * has no more threads), -ENOMEM. Python: Thread(target, args, name, daemon).start()
+ * Errors: -EINVAL (fn is NULL, argument bytes at NULL, the stack is smaller than the system
+ * allows), -EAGAIN (the system has no more threads), -ENOMEM.
+ * Python: Thread(target, args, name, daemon).start()
  */
 WEFT_API int weft_thread_start(weft_thread **thread, weft_fn *fn, const void *arg, size_t arg_size,
                                const weft_thread_options *options);
