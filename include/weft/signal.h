@@ -86,7 +86,7 @@ typedef enum weft_signal_state {
 /* One more than the largest number that a signal has on any system. Python: signal.NSIG */
 #define WEFT_SIGNALS 129
 
-/* A set of signals: zeroed, it is empty. */
+/* A set of signals: zeroed, it is empty. NULL is -EINVAL; what returns no code finds it empty. */
 typedef struct weft_sigset {
     uint64_t words_[2];
 } weft_sigset;

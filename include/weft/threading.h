@@ -39,6 +39,7 @@
  * memory may be freed as soon as nobody uses it any more, also right after the release, set or
  * notify that let the last other user go on (in shared memory not before that one has returned).
  * Copying a value copies no waiter and means nothing. Members whose names end in _ are weft's own.
+ * NULL is -EINVAL, as for a handle; what returns no code says false, or nothing.
  *
  * Timeouts are seconds: negative for ever, 0 polls. A wait ends with -ETIMEDOUT when time is up,
  * with -ECANCELED when the waiting thread or task is cancelled or a timeout scope ends (base.h),

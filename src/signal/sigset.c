@@ -22,6 +22,13 @@ static uint64_t *word_of(weft_sigset *set, int signum)
     return &set->words_[(signum - 1) / WORD];
 }
 
+static bool is_missing(const weft_sigset *set, const char *what)
+{
+    if (set == NULL)
+        weft_error(-EINVAL, "%s: the set is NULL", what);
+    return set == NULL;
+}
+
 /* The C library refuses those that it keeps for itself. */
 static bool is_valid(int signum)
 {
@@ -32,6 +39,8 @@ static bool is_valid(int signum)
 
 int weft_sigset_add(weft_sigset *set, int signum)
 {
+    if (is_missing(set, "add to a set of signals"))
+        return -EINVAL;
     if (!is_valid(signum))
         return weft_error(-EINVAL, "add to a set of signals: there is no signal %d", signum);
     *word_of(set, signum) |= bit_of(signum);
@@ -40,6 +49,8 @@ int weft_sigset_add(weft_sigset *set, int signum)
 
 int weft_sigset_remove(weft_sigset *set, int signum)
 {
+    if (is_missing(set, "remove from a set of signals"))
+        return -EINVAL;
     if (!is_valid(signum))
         return weft_error(-EINVAL, "remove from a set of signals: there is no signal %d", signum);
     *word_of(set, signum) &= ~bit_of(signum);
@@ -48,17 +59,21 @@ int weft_sigset_remove(weft_sigset *set, int signum)
 
 bool weft_sigset_has(const weft_sigset *set, int signum)
 {
-    return signum > 0 && signum < WEFT_SIGNALS &&
+    return !is_missing(set, "has") && signum > 0 && signum < WEFT_SIGNALS &&
            (set->words_[(signum - 1) / WORD] & bit_of(signum)) != 0;
 }
 
 void weft_sigset_empty(weft_sigset *set)
 {
+    if (is_missing(set, "empty a set of signals"))
+        return;
     *set = (weft_sigset){0};
 }
 
 void weft_sigset_fill(weft_sigset *set)
 {
+    if (is_missing(set, "fill a set of signals"))
+        return;
     weft_sigset_empty(set);
     for (int signum = 1; signum < WEFT_SIGNALS; signum++) {
         if (is_valid(signum))
@@ -68,6 +83,8 @@ void weft_sigset_fill(weft_sigset *set)
 
 int weft_sigset_next(const weft_sigset *set, int signum)
 {
+    if (is_missing(set, "next of a set of signals"))
+        return 0;
     for (int next = signum < 0 ? 0 : signum; next < WEFT_SIGNALS - 1;) {
         if (weft_sigset_has(set, ++next))
             return next;

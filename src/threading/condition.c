@@ -31,6 +31,8 @@ static weft_lock *lock_of(weft_condition *condition)
 
 static int check_held(weft_condition *condition, const char *what)
 {
+    if (weft_value_missing(condition, "condition"))
+        return -EINVAL;
     if (condition->rlock != NULL ? weft_rlock_is_own(condition->rlock)
                                  : weft_lock_held(lock_of(condition)))
         return 0;
@@ -68,6 +70,8 @@ static int take_lock_back(const dropped *it)
 
 int weft_condition_acquire(weft_condition *condition, double timeout)
 {
+    if (weft_value_missing(condition, "acquire a condition"))
+        return -EINVAL;
     if (condition->rlock != NULL)
         return weft_rlock_acquire(condition->rlock, timeout);
     weft_lock *lock = lock_of(condition);
@@ -77,6 +81,8 @@ int weft_condition_acquire(weft_condition *condition, double timeout)
 
 int weft_condition_release(weft_condition *condition)
 {
+    if (weft_value_missing(condition, "release a condition"))
+        return -EINVAL;
     if (condition->rlock != NULL)
         return weft_rlock_release(condition->rlock);
     weft_lock *lock = lock_of(condition);
@@ -85,6 +91,8 @@ int weft_condition_release(weft_condition *condition)
 
 bool weft_condition_locked(const weft_condition *condition)
 {
+    if (weft_value_missing(condition, "locked"))
+        return false;
     if (condition->rlock != NULL)
         return weft_rlock_locked(condition->rlock);
     return weft_lock_locked(condition->lock != NULL ? condition->lock : &condition->own_);
@@ -223,6 +231,8 @@ int weft_condition_wait_for(weft_condition *condition, weft_predicate_fn *predic
     weft_instant deadline;
     int died = 0;
     int r = weft_deadline(timeout, &deadline);
+    if (r == 0 && predicate == NULL)
+        r = weft_error(-EINVAL, "wait of a condition: no predicate");
     if (r == 0)
         r = check_held(condition, "wait");
     if (r < 0)

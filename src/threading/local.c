@@ -16,6 +16,7 @@
 #include "core/context.h"
 #include "core/memory.h"
 #include "core/shared.h"
+#include "threading/value.h"
 
 enum {
     FIRST_ROOM = 8, /* buckets; a power of two */
@@ -204,6 +205,8 @@ static void *get_first(weft_local *local, weft_context *self)
 
 void *weft_local_get(weft_local *local)
 {
+    if (weft_value_missing(local, "local"))
+        return NULL;
     weft_context *self = weft_context_self();
     if (self == NULL)
         return NULL;
@@ -213,6 +216,8 @@ void *weft_local_get(weft_local *local)
 
 void *weft_local_find(weft_local *local)
 {
+    if (weft_value_missing(local, "local"))
+        return NULL;
     weft_context *self = weft_context_self();
     copy *own = self != NULL ? find(self->locals, id_of(local)) : NULL;
     return own != NULL ? own->data : NULL;
@@ -220,6 +225,8 @@ void *weft_local_find(weft_local *local)
 
 void weft_local_clear(weft_local *local)
 {
+    if (weft_value_missing(local, "local"))
+        return;
     weft_context *self = weft_context_self();
     copy *own = self != NULL ? find(self->locals, id_of(local)) : NULL;
     if (own != NULL)

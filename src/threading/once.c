@@ -38,6 +38,8 @@ static void begin_anew_in_a_child(weft_once *once)
 
 int weft_once_run(weft_once *once, weft_fn *fn, void *arg, double timeout)
 {
+    if (weft_value_missing(once, "once"))
+        return -EINVAL;
     if (done(once))
         return 0;
     if (fn == NULL)
@@ -57,5 +59,7 @@ int weft_once_run(weft_once *once, weft_fn *fn, void *arg, double timeout)
 
 bool weft_once_done(const weft_once *once)
 {
+    if (weft_value_missing(once, "once"))
+        return false;
     return done(once);
 }

@@ -50,6 +50,8 @@ static inline int release_lock(weft_rlock *rlock)
 
 int weft_rlock_acquire(weft_rlock *rlock, double timeout)
 {
+    if (weft_value_missing(rlock, "acquire an rlock"))
+        return -EINVAL;
     weft_context *self = weft_context_self();
     if (self == NULL)
         return -ENOMEM;
@@ -72,6 +74,8 @@ int weft_rlock_acquire(weft_rlock *rlock, double timeout)
 
 int weft_rlock_release(weft_rlock *rlock)
 {
+    if (weft_value_missing(rlock, "release an rlock"))
+        return -EINVAL;
     if (!is_own(rlock))
         return weft_error(-EPERM, "release of an rlock that the caller does not have");
     if (--rlock->count_ > 0)
@@ -82,6 +86,8 @@ int weft_rlock_release(weft_rlock *rlock)
 
 bool weft_rlock_locked(const weft_rlock *rlock)
 {
+    if (weft_value_missing(rlock, "locked"))
+        return false;
     return weft_lock_locked(&rlock->lock_);
 }
 

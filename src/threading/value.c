@@ -1,9 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Letting many go on: in batches, so that wake-ups, which may be system calls, are not made under
- * the bucket's lock.
+ * A value that is not there, and letting many go on: in batches, so that wake-ups, which may be
+ * system calls, are not made under the bucket's lock.
  */
 #include "threading/value.h"
+
+bool weft_value_tell_missing(const char *what)
+{
+    weft_error(-EINVAL, "%s: it is NULL", what);
+    return true;
+}
 
 void weft_value_notify(void *value, weft_bucket *bucket, weft_list *waiters,
                        weft_value_undo_fn *undo)

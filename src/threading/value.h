@@ -20,6 +20,14 @@
 
 #define WEFT_WORD_WAITERS UINT32_C(0x80000000)
 
+/* Records that `what` has no value to work on; true. */
+bool weft_value_tell_missing(const char *what);
+
+static inline bool weft_value_missing(const void *value, const char *what)
+{
+    return value == NULL && weft_value_tell_missing(what);
+}
+
 static inline uint32_t weft_word_load(const uint32_t *word)
 {
     return __atomic_load_n(word, __ATOMIC_RELAXED);

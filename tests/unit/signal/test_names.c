@@ -117,6 +117,18 @@ static void what_is_no_signal_is_refused(void **state)
     assert_int_equal(weft_sigset_next(&set, 0), 0);
 }
 
+static void a_set_that_is_null_is_refused(void **state)
+{
+    (void)state;
+    assert_int_equal(weft_sigset_add(NULL, SIGINT), -EINVAL);
+    assert_string_equal(weft_error_message(), "add to a set of signals: the set is NULL");
+    assert_int_equal(weft_sigset_remove(NULL, SIGINT), -EINVAL);
+    assert_false(weft_sigset_has(NULL, SIGINT));
+    assert_int_equal(weft_sigset_next(NULL, 0), 0);
+    weft_sigset_fill(NULL);
+    weft_sigset_empty(NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -127,6 +139,7 @@ int main(void)
         weft_test(a_set_has_what_was_added),
         weft_test(the_full_set_is_what_the_system_takes),
         weft_test(what_is_no_signal_is_refused),
+        weft_test(a_set_that_is_null_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
