@@ -95,7 +95,7 @@ static int wait_for(const weft_sigset *wanted, siginfo_t *info, double timeout)
 {
     weft_instant deadline;
     weft_sigset set;
-    sigset_t system, unblocked, before;
+    sigset_t system, unblocked;
     bool any = false;
     if (wanted == NULL)
         return weft_error(-EINVAL, "wait for a signal: the set is NULL");
@@ -109,12 +109,12 @@ static int wait_for(const weft_sigset *wanted, siginfo_t *info, double timeout)
         return r;
     weft_sigset_to_system(&set, &system);
     if (any)
-        r = -pthread_sigmask(SIG_BLOCK, &unblocked, &before);
+        r = -pthread_sigmask(SIG_BLOCK, &unblocked, NULL);
     if (r < 0)
         return weft_error(r, "wait for a signal: %s", weft_strerror(r));
     r = take_in_time(&system, info, deadline);
-    if (any)
-        (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (any) /* these alone: a handler may have changed the mask meanwhile */
+        (void)pthread_sigmask(SIG_UNBLOCK, &unblocked, NULL);
     return r;
 }
 

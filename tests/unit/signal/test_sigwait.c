@@ -261,6 +261,29 @@ static void without_a_descriptor_it_ends(void **state)
     recorder_assert(&recorder);
 }
 
+static int block_another(const weft_signal_info *info, void *arg)
+{
+    (void)info;
+    (void)arg;
+    block(SIGHUP);
+    kill(getpid(), SIGUSR1);
+    return 0;
+}
+
+static void what_a_handler_blocks_meanwhile_stays_blocked(void **state)
+{
+    weft_sigset now, set = only(SIGUSR1);
+    (void)state;
+    weft_signal_set(SIGUSR2, block_another, NULL);
+    raise(SIGUSR2);
+    assert_int_equal(weft_signal_sigwait(&set, WEFT_FOREVER), SIGUSR1);
+    assert_int_equal(weft_signal_pthread_sigmask(WEFT_SIG_BLOCK, NULL, &now), 0);
+    set = only(SIGHUP);
+    assert_int_equal(weft_signal_pthread_sigmask(WEFT_SIG_UNBLOCK, &set, NULL), 0);
+    assert_true(weft_sigset_has(&now, SIGHUP));
+    assert_false(weft_sigset_has(&now, SIGUSR1));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -272,6 +295,7 @@ int main(void)
         weft_test(in_a_thread_the_signal_is_blocked_for_the_wait),
         weft_test(a_task_waits_only_for_what_is_blocked),
         weft_test(bad_arguments_are_refused),
+        weft_test(what_a_handler_blocks_meanwhile_stays_blocked),
         weft_test(without_a_descriptor_it_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
