@@ -57,7 +57,8 @@ extern "C" {
  * What runs in a thread, process, coroutine or pool. `arg` is a private, aligned, writable copy of
  * the bytes given at the start, until the function returns (or the pointer itself, for
  * WEFT_POINTER). Returns >= 0: success, and the number is the result; < 0: failure, whose code and
- * message go to whoever takes the result.
+ * message go to whoever takes the result. It ends by returning alone: never by pthread_exit,
+ * longjmp or a C++ exception, nor may pthread_cancel end a thread in a call of weft.
  */
 typedef int weft_fn(void *arg);
 
@@ -125,7 +126,8 @@ WEFT_API void weft_free(void *memory);
 /*
  * What Python does at interpreter exit: waits for the threads and processes that are not daemons,
  * stops the others and weft's helper threads, restores signals, frees pooled memory. Called by
- * main, outside coroutines, when everything has been released; weft may be used again afterwards.
+ * main, outside coroutines, when everything has been released and no thread of the host's is in a
+ * call of weft (such threads may end meanwhile); weft may be used again afterwards.
  * When the timeout passes, nothing has been freed and it may be called again.
  * Errors: -ETIMEDOUT (the message names who still runs), -EBUSY (called in a coroutine, a signal
  * handler or a thread that weft started), -EINVAL.

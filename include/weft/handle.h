@@ -21,7 +21,9 @@
  *
  * A NULL handle is -EINVAL in every function but weft_release, and the message keeps the failure
  * that came before it, so that in a short program an unchecked start is reported at its first use.
- * A handle of the process that this one was forked from is WEFT_EFORKED.
+ * A handle of the process that this one was forked from is WEFT_EFORKED. A wait for what a
+ * descriptor tells (a popen's end, a stream, a source) uses one or two of its own, kept for the
+ * next, and can fail with -EMFILE and -ENFILE, too.
  */
 #ifndef WEFT_HANDLE_H
 #define WEFT_HANDLE_H

@@ -127,8 +127,9 @@ WEFT_API int weft_signal_interrupt(const weft_signal_info *info, void *arg);
  * there was one, is called as well: when the signal comes, on the thread that it comes to, with the
  * siginfo_t and the context of the system (SA_SIGINFO), its own mask, SA_NODEFER, SA_RESTART,
  * SA_ONSTACK, SA_NOCLDSTOP and SA_NOCLDWAIT in force; once only if it was installed with
- * SA_RESETHAND. It may leave by siglongjmp. The handler runs later, as ever. The function must not
- * call on one of weft's that it has found itself. Returns 0. Main thread only.
+ * SA_RESETHAND. It may leave by siglongjmp, but not out of a call of weft. The handler runs later,
+ * as ever. The function must not call on one of weft's that it has found itself. Returns 0. Main
+ * thread only.
  * Errors: as weft_signal_set. Python: signal.signal (a handler that calls the previous one)
  */
 WEFT_API int weft_signal_set_chained(int signum, weft_signal_fn *handler, void *arg);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One indirection over malloc. The table is replaced before the first use of the library
- * (weft_set_allocator refuses later changes while blocks are out), so reading it needs no order.
+ * One indirection over malloc. The table is replaced before the first use of the library, or after
+ * its end, so reading it needs no order.
  */
 #include "core/memory.h"
 

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -459,6 +460,37 @@ static void a_closed_number_does_not_hang(void **state)
     recorder_assert(&recorder);
 }
 
+static int wait_for_source(void *arg)
+{
+    return weft_wait(arg, WEFT_FOREVER);
+}
+
+/* A thread polls a descriptor of its own beside the one that it waits for, a loop has two. */
+static void without_a_descriptor_the_wait_fails_and_the_next_goes_on(void **state)
+{
+    (void)state;
+    int ends[2];
+    struct rlimit all, full;
+    weft_source *source;
+    assert_int_equal(pipe(ends), 0);
+    assert_int_equal(weft_source_from_fd(&source, ends[0], WEFT_READABLE), 0);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &all), 0);
+    full = all;
+    int lowest = dup(ends[0]);
+    close(lowest);
+    full.rlim_cur = (rlim_t)lowest;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &full), 0);
+    int r = weft_wait(source, WEFT_FOREVER);
+    int run = weft_run(wait_for_source, WEFT_POINTER(source), NULL);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &all), 0);
+    assert_int_equal(r, -EMFILE);
+    assert_int_equal(run, -EMFILE);
+    assert_int_equal(weft_wait(source, 0.0005), -ETIMEDOUT);
+    weft_release(source);
+    close(ends[0]);
+    close(ends[1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -476,6 +508,7 @@ int main(void)
         weft_test(two_runners_wait_for_one_descriptor),
         weft_test(the_io_outlives_its_first_loop),
         weft_test(a_closed_number_does_not_hang),
+        weft_test(without_a_descriptor_the_wait_fails_and_the_next_goes_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
