@@ -28,8 +28,9 @@
 weft_process *weft_process_self;
 
 static struct {
-    weft_ilock lock;
-    weft_list all; /* guarded by lock */
+    weft_ilock lock; /* guards what follows */
+    weft_list all;
+    size_t count; /* in it */
 } running;
 
 /* ---- the end -----------------------------------------------------------------------------------
@@ -71,6 +72,7 @@ static void unlist(weft_process *process)
 {
     weft_ilock_acquire(&running.lock);
     weft_list_remove(&process->link);
+    running.count--;
     weft_ilock_release(&running.lock);
 }
 
@@ -211,16 +213,20 @@ int weft_process_join_all(bool daemons, weft_instant deadline)
     return r;
 }
 
-/* Completes some of those that nobody but the list knows, if they have ended. */
-static void reap_forgotten(void)
+enum { BATCH = 16 };
+
+/* Some of those that nobody but the list knows, held. Each that has been looked at goes to the end
+ * of the list; *left: how many are still to be. */
+static size_t hold_forgotten(weft_process **found, size_t *left)
 {
-    enum { BATCH = 16 };
-    weft_process *found[BATCH];
     size_t count = 0;
     weft_ilock_acquire(&running.lock);
-    for (weft_link *link = weft_list_first(&running.all); link != NULL && count < BATCH;
-         link = weft_list_next(&running.all, link)) {
+    if (*left > running.count)
+        *left = running.count;
+    for (; *left > 0 && count < BATCH; (*left)--) {
+        weft_link *link = weft_list_pop(&running.all);
         weft_process *process = WEFT_CONTAINER(link, weft_process, link);
+        weft_list_append(&running.all, link);
         /* relaxed: a reference that comes or goes meanwhile is looked at next time */
         if (atomic_load_explicit(&process->job.handle.refs, memory_order_relaxed) == 1) {
             weft_handle_hold(&process->job.handle);
@@ -228,9 +234,20 @@ static void reap_forgotten(void)
         }
     }
     weft_ilock_release(&running.lock);
-    for (size_t i = 0; i < count; i++) {
-        weft_process_look(found[i]);
-        weft_handle_drop(&found[i]->job.handle);
+    return count;
+}
+
+/* Completes those of them that have ended. */
+static void reap_forgotten(void)
+{
+    weft_process *found[BATCH];
+    size_t left = SIZE_MAX;
+    while (left > 0) {
+        size_t count = hold_forgotten(found, &left);
+        for (size_t i = 0; i < count; i++) {
+            weft_process_look(found[i]);
+            weft_handle_drop(&found[i]->job.handle);
+        }
     }
 }
 
@@ -269,6 +286,7 @@ static void after_fork_child(void)
         (void)close(process->exit.fd);
     }
     running.all = (weft_list){0};
+    running.count = 0;
     weft_process_self = NULL;
     after_fork();
 }
@@ -370,6 +388,7 @@ int weft_process_launch(weft_process **process, weft_fn *fn, const void *arg, si
         *process = (weft_process *)(void *)weft_handle_hold(&made->job.handle);
     weft_ilock_acquire(&running.lock);
     weft_list_append(&running.all, &made->link);
+    running.count++;
     weft_ilock_release(&running.lock);
     return 0;
 }

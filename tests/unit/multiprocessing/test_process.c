@@ -519,6 +519,45 @@ static void the_end_is_told_with_sigchld_ignored(void **state)
     weft_release(process);
 }
 
+/* Starts one and forgets it; its number. */
+static pid_t start_and_forget(weft_fn *fn, latch *at)
+{
+    weft_process *process;
+    assert_int_equal(weft_process_start(&process, fn, WEFT_POINTER(at), NULL), 0);
+    pid_t pid = (pid_t)weft_process_pid(process);
+    weft_release(process);
+    return pid;
+}
+
+static int ends_at_once(void *arg)
+{
+    (void)arg;
+    return 0;
+}
+
+/* Also behind many that run. */
+static void the_forgotten_are_reaped_by_the_next_start(void **state)
+{
+    (void)state;
+    enum { RUN = 20, END = 20 };
+    latch *at = new_latch();
+    pid_t ended[END];
+    siginfo_t info;
+    for (int i = 0; i < RUN; i++)
+        start_and_forget(pass_gate, at);
+    for (int i = 0; i < END; i++)
+        ended[i] = start_and_forget(ends_at_once, at);
+    for (int i = 0; i < END; i++) /* it has, and is left to be reaped; or has been */
+        waitid(P_PID, (id_t)ended[i], &info, WEXITED | WNOWAIT);
+    start_and_forget(ends_at_once, at);
+    int left = 0;
+    for (int i = 0; i < END; i++)
+        left += waitid(P_PID, (id_t)ended[i], &info, WEXITED | WNOWAIT | WNOHANG) == 0;
+    atomic_store(&at->open, 1);
+    assert_int_equal(weft_shutdown(WEFT_FOREVER), 0); /* the latch goes with it */
+    assert_int_equal(left, 0);
+}
+
 static void shutdown_joins_and_terminates(void **state)
 {
     (void)state;
@@ -564,6 +603,7 @@ int main(void)
         weft_test(any_of_several_is_waited_for),
         weft_test(a_coroutine_starts_processes_too),
         weft_test(the_end_is_told_with_sigchld_ignored),
+        weft_test(the_forgotten_are_reaped_by_the_next_start),
         weft_test(shutdown_joins_and_terminates),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
