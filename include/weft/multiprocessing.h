@@ -37,11 +37,11 @@
  *     }
  *
  * A process is started by fork: it goes on with a copy of this process's memory, in the one thread
- * that started it, also when a coroutine did; nothing else of this process runs in it, and handles
- * made before answer WEFT_EFORKED there, but for queues opened with .shared. Its standard input is
- * /dev/null; standard output and error are flushed before it begins and when its function has
- * returned. Then it waits for its pools, threads and processes, but for daemons, and leaves without
- * running what atexit has registered.
+ * that started it, also when a coroutine did (on the coroutine's stack, then); nothing else of this
+ * process runs in it, and handles made before answer WEFT_EFORKED there, but for queues opened with
+ * .shared. Its standard input is /dev/null; standard output and error are flushed before it begins
+ * and when its function has returned. Then it waits for its pools, threads and processes, but for
+ * daemons, and leaves without running what atexit has registered.
  *
  * Shared memory lies at the same address in all processes that are started after its first use, so
  * a pointer into it may be passed around, and a lock, rlock, condition, semaphore, event, barrier
@@ -168,8 +168,9 @@ typedef struct weft_process_pool_options {
  * over. A job that a worker has begun cannot be cancelled: weft_cancel returns 0, and it runs on.
  * A worker that dies fails the job that it ran with WEFT_EWORKER_LOST, is replaced, and the pool
  * goes on. At the last release it is shut down without waiting; workers end when this process
- * does. Errors: -EINVAL, -EAGAIN, -ENOMEM, -EMFILE, WEFT_EINVALID_STATE (in a daemon). Python:
- * concurrent.futures.ProcessPoolExecutor, multiprocessing.Pool
+ * does, after the job that they run. Errors: -EINVAL, -EAGAIN, -ENOMEM, -EMFILE,
+ * WEFT_EINVALID_STATE (in a daemon). Python: concurrent.futures.ProcessPoolExecutor,
+ * multiprocessing.Pool
  */
 WEFT_API int weft_process_pool_open(weft_executor **pool, const weft_process_pool_options *options);
 
