@@ -89,14 +89,16 @@ static int merge(job *j, weft_future *future)
     return r;
 }
 
-/* The thread that merges, until the queue is shut down and empty. */
+/* The thread that merges, until the queue is shut down and empty; also after a failure, since those
+ * who submit wait for the window that merged files leave. */
 static int merger(void *arg)
 {
     job *j = arg;
     weft_future *future;
     int r = 0;
-    while (r == 0 && weft_queue_get(j->counted, WEFT_OUT(future), WEFT_FOREVER) >= 0) {
-        r = merge(j, future);
+    while (weft_queue_get(j->counted, WEFT_OUT(future), WEFT_FOREVER) >= 0) {
+        int merged = merge(j, future);
+        r = r < 0 ? r : merged;
         weft_release(future);
     }
     return r;
