@@ -316,8 +316,9 @@ WEFT_API bool weft_condition_locked(const weft_condition *condition);
  * Releases the lock, an rlock as often as it was acquired, waits to be notified, and acquires it
  * again as often; always returns with the lock held, also on failure (except -EPERM, and -EINVAL
  * and -ENOMEM, where it was never released).
- * Does not return without a notification; a notification that comes together with a cancel goes to
- * the next who waits. Returns 0, or 1 as weft_lock_acquire. Timeout 0 lets the others in and polls.
+ * Does not return without a notification (but in shared memory, where a process has died in such a
+ * wait, one may let two go on); a notification that comes together with a cancel goes to the next
+ * who waits. Returns 0, or 1 as weft_lock_acquire. Timeout 0 lets the others in and polls.
  * Can be cancelled. Errors: -ETIMEDOUT, -ECANCELED, -EPERM (the lock is not held), -EINVAL,
  * -ENOMEM. Python: Condition.wait
  */

@@ -13,7 +13,8 @@
  * the notifications that have not been taken, never more than `sleeping_`, who waits; all three
  * guarded by the lock. A waiter takes a permit when there has been a notify since it began to wait:
  * so one that comes later cannot take an earlier one's notification. A process that dies while it
- * waits leaves a sleeper that is none: later a notification may wake one in vain, who waits on.
+ * waits leaves a sleeper that is none, and what that is notified of is the first one's who has
+ * another notification: so of two who wait one may let both go on.
  */
 #include <weft/threading.h>
 
