@@ -184,13 +184,15 @@ static void *get_first(weft_local *local, weft_context *self)
     copy *made = make(local, self); /* its init may use others */
     if (made == NULL)
         return NULL;
-    table *of = table_of(self);
+    copy *other = find(self->locals, id); /* by a signal handler, where init waited */
+    table *of = other == NULL ? table_of(self) : NULL;
     if (of == NULL) {
         if (made->destroy != NULL)
             made->destroy(made->data);
         weft_dealloc(made);
-        weft_error(-ENOMEM, "local: no memory");
-        return NULL;
+        if (other == NULL)
+            weft_error(-ENOMEM, "local: no memory");
+        return other != NULL ? other->data : NULL;
     }
     made->id = id;
     link_copy(of, made);

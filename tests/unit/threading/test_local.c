@@ -339,6 +339,38 @@ static void a_signal_handler_runs_with_those_of_the_main_thread(void **state)
     assert_int_equal(*number, 3);
 }
 
+static int wait_in_first_init(void *copy)
+{
+    static int calls;
+    *(int *)copy = ++calls;
+    return calls == 1 ? weft_signal_raise(SIGUSR1) < 0 ? -EIO : weft_sleep(0) : 0;
+}
+
+static weft_local waiting = {
+    .size = sizeof(int), .init = wait_in_first_init, .destroy = count_destroyed};
+
+static int get_in_handler(const weft_signal_info *info, void *arg)
+{
+    (void)info;
+    *(int **)arg = weft_local_get(&waiting);
+    return 0;
+}
+
+static void what_a_handler_makes_while_init_waits_is_the_one(void **state)
+{
+    (void)state;
+    int *in_handler = NULL;
+    destroyed = 0;
+    assert_int_equal(weft_signal_set(SIGUSR1, get_in_handler, &in_handler), 0);
+    int *got = weft_local_get(&waiting);
+    assert_non_null(got);
+    assert_ptr_equal(got, in_handler);
+    assert_ptr_equal(got, weft_local_find(&waiting));
+    assert_int_equal(destroyed, 1); /* the other one */
+    weft_local_clear(&waiting);
+    assert_null(weft_local_find(&waiting));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -354,6 +386,7 @@ int main(void)
         weft_test(a_destructor_that_makes_copies_comes_to_an_end),
         weft_test(a_forked_child_has_the_copies_of_who_forked),
         weft_test(a_signal_handler_runs_with_those_of_the_main_thread),
+        weft_test(what_a_handler_makes_while_init_waits_is_the_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
