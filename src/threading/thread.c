@@ -164,11 +164,10 @@ static void free_thread(weft_thread *thread)
     weft_dealloc(thread);
 }
 
-/* The job is done, its callbacks too: waits for the OS thread's exit. */
-static void wait_gone(weft_thread *thread)
+/* The job is done, its callbacks too: the first one waits for the OS thread's exit. False: another
+ * one does. */
+static bool join_pthread(weft_thread *thread)
 {
-    if (thread->foreign)
-        return;
     weft_ilock_acquire(&thread->job.handle.lock);
     bool mine = atomic_load(&thread->exit) == WEFT_THREAD_STARTED;
     if (mine)
@@ -178,9 +177,9 @@ static void wait_gone(weft_thread *thread)
         (void)pthread_join(thread->pthread, NULL);
         atomic_store(&thread->exit, WEFT_THREAD_GONE);
         atomic_fetch_sub(&unjoined, 1);
+        weft_event_set(&thread->gone);
     }
-    while (atomic_load(&thread->exit) != WEFT_THREAD_GONE)
-        (void)sched_yield();
+    return mine;
 }
 
 static int wait_ended(weft_thread *thread, weft_instant deadline)
@@ -188,8 +187,8 @@ static int wait_ended(weft_thread *thread, weft_instant deadline)
     int r = weft_handle_wait(&thread->job.handle, deadline);
     if (r == 0 && thread->calls_back)
         r = weft_event_wait(&thread->called_back, weft_deadline_left(deadline));
-    if (r == 0)
-        wait_gone(thread);
+    if (r == 0 && !thread->foreign && !join_pthread(thread))
+        r = weft_event_wait(&thread->gone, weft_deadline_left(deadline));
     return r;
 }
 
@@ -206,7 +205,8 @@ static void finalize(weft_handle *handle)
         thread = atomic_exchange(&leaving, thread);
     if (thread == NULL)
         return;
-    wait_gone(thread);
+    if (!thread->foreign)
+        (void)join_pthread(thread);
     free_thread(thread);
 }
 
@@ -345,7 +345,7 @@ weft_thread *weft_thread_new(weft_fn *fn, const void *arg, size_t arg_size, int 
     thread->ident = 0;
     thread->timed = NULL;
     thread->calls_back = false;
-    thread->called_back = (weft_event){0};
+    thread->called_back = thread->gone = (weft_event){0};
     thread->link = (weft_link){0};
     atomic_init(&thread->exit, WEFT_THREAD_CREATED);
     return thread;
@@ -364,6 +364,7 @@ static void fail(weft_thread *thread, int r)
 {
     weft_job_set_outcome(&thread->job, r, weft_error_message(), NULL, 0);
     atomic_store(&thread->exit, WEFT_THREAD_GONE);
+    weft_event_set(&thread->gone);
     complete(thread);
 }
 
@@ -476,7 +477,7 @@ static int shutdown_rest(weft_instant deadline)
     while (atomic_load(&unjoined) != 0) {
         weft_thread *last = atomic_exchange(&leaving, NULL);
         if (last != NULL) {
-            wait_gone(last);
+            (void)join_pthread(last);
             free_thread(last);
         } else {
             (void)sched_yield();

@@ -33,6 +33,7 @@ struct weft_thread {
     _Atomic uint32_t exit;
     bool calls_back;            /* there were callbacks when it was done; written before that */
     weft_event called_back;     /* then: they have returned */
+    weft_event gone;            /* its OS thread is: for those who join beside the first one */
     weft_link link;             /* in weft_threads.all */
     weft_fn *timed;             /* a timer's: what runs when it is `due`; else NULL */
     weft_instant due;           /* of a timer */

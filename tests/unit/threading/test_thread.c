@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +16,7 @@
 #include <cmocka.h>
 
 #include "support/support.h"
+#include "threading/thread.h"
 #include <weft.h>
 
 static int square(void *arg)
@@ -147,6 +149,53 @@ static void a_join_waits_for_callbacks_no_longer_than_it_is_to(void **state)
     assert_int_equal(weft_thread_join(thread, WEFT_FOREVER), 0);
     assert_int_equal(weft_thread_join(thread, WEFT_NOWAIT), 0);
     weft_release(thread);
+}
+
+/* Of the host's, at the end of a thread. */
+static void hold_up_the_end(void *gate)
+{
+    gate_wait(gate);
+}
+
+typedef struct held {
+    pthread_key_t key;
+    struct gate gate;
+    weft_thread *thread;
+} held;
+
+static int be_held_up(void *arg)
+{
+    held *h = arg;
+    return -pthread_setspecific(h->key, &h->gate);
+}
+
+static int join_held(void *arg)
+{
+    return weft_thread_join(((held *)arg)->thread, WEFT_FOREVER);
+}
+
+static void who_joins_beside_another_waits_no_longer_than_he_is_to(void **state)
+{
+    (void)state;
+    held h;
+    weft_thread *other;
+    gate_init(&h.gate, 1);
+    assert_int_equal(pthread_key_create(&h.key, hold_up_the_end), 0);
+    assert_int_equal(weft_thread_start(&h.thread, be_held_up, WEFT_POINTER(&h), NULL), 0);
+    assert_int_equal(weft_thread_start(&other, join_held, WEFT_POINTER(&h), NULL), 0);
+    while (atomic_load(&h.thread->exit) != WEFT_THREAD_JOINING)
+        sched_yield();
+    assert_int_equal(weft_thread_join(h.thread, WEFT_NOWAIT), -ETIMEDOUT);
+    assert_int_equal(weft_thread_join(h.thread, 0.001), -ETIMEDOUT);
+    gate_arrive(&h.gate);
+    assert_int_equal(weft_thread_join(h.thread, WEFT_FOREVER), 0);
+    assert_int_equal(weft_result(other, WEFT_NONE, WEFT_FOREVER), 0);
+    assert_int_equal(weft_thread_join(h.thread, WEFT_NOWAIT), 0);
+    weft_release(h.thread);
+    weft_thread_join(other, WEFT_FOREVER);
+    weft_release(other);
+    gate_destroy(&h.gate);
+    pthread_key_delete(h.key);
 }
 
 static void misuse_is_refused(void **state)
@@ -551,6 +600,7 @@ int main(void)
         weft_test(what_a_daemon_starts_is_a_daemon),
         weft_test(joining_oneself_is_refused),
         weft_test(a_join_waits_for_callbacks_no_longer_than_it_is_to),
+        weft_test(who_joins_beside_another_waits_no_longer_than_he_is_to),
         weft_test(misuse_is_refused),
         weft_test(the_stack_is_as_large_as_asked),
         weft_test(a_cancel_ends_its_wait_once),
