@@ -39,11 +39,6 @@ int weft_stack_acquire(weft_stack *stack, size_t size, bool unguarded);
 /* To the pool. The contents of the control block stay; other pages may be given to the system. */
 void weft_stack_release(const weft_stack *stack);
 
-/* Calls `visit` with the control block of each stack in the pool (used before, and not in use now),
- * so that what a user left in it can be given back before weft_stack_trim. The pool is locked
- * meanwhile: `visit` calls nothing of this header. */
-void weft_stack_visit_pooled(void (*visit)(void *control));
-
 /* Unmaps every pooled slab in which no stack is in use. At shutdown only. */
 void weft_stack_trim(void);
 

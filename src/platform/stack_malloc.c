@@ -3,11 +3,8 @@
  * stack, malloc: the control block alone.
  *
  * Where each coroutine is a pthread, its frames, and the guard below them, are that pthread's. What
- * is left is the control block, in memory that is type-stable: a released block goes to the free
- * list of its size class and is freed only by weft_stack_trim. There are classes because the block
- * keeps the pthread of its last user, whose stack has one size for good.
- *
- * One mutex guards the lists.
+ * is left is the control block, in memory that is type-stable: a released block goes to a free list
+ * and is freed only by weft_stack_trim. One mutex guards the list.
  */
 #include "platform/stack.h"
 
@@ -30,7 +27,7 @@ typedef struct block {
 } block;
 
 static pthread_mutex_t pool_lock = PTHREAD_MUTEX_INITIALIZER;
-static block *pool[ORDER_LAST + 1]; /* by order: log2 of the size */
+static block *pool;
 
 static block *make_block(void)
 {
@@ -60,9 +57,9 @@ int weft_stack_acquire(weft_stack *stack, size_t size, bool unguarded)
         return -EINVAL;
 
     pthread_mutex_lock(&pool_lock);
-    block *b = pool[order];
+    block *b = pool;
     if (b != NULL)
-        pool[order] = b->next;
+        pool = b->next;
     pthread_mutex_unlock(&pool_lock);
 
     if (b == NULL)
@@ -77,31 +74,19 @@ int weft_stack_acquire(weft_stack *stack, size_t size, bool unguarded)
 void weft_stack_release(const weft_stack *stack)
 {
     block *b = (block *)stack->control - 1;
-    size_t order = order_of(stack->slot);
     pthread_mutex_lock(&pool_lock);
-    b->next = pool[order];
-    pool[order] = b;
-    pthread_mutex_unlock(&pool_lock);
-}
-
-void weft_stack_visit_pooled(void (*visit)(void *control))
-{
-    pthread_mutex_lock(&pool_lock);
-    for (size_t order = ORDER_FIRST; order <= ORDER_LAST; order++)
-        for (block *b = pool[order]; b != NULL; b = b->next)
-            visit(b + 1);
+    b->next = pool;
+    pool = b;
     pthread_mutex_unlock(&pool_lock);
 }
 
 void weft_stack_trim(void)
 {
     pthread_mutex_lock(&pool_lock);
-    for (size_t order = ORDER_FIRST; order <= ORDER_LAST; order++) {
-        while (pool[order] != NULL) {
-            block *b = pool[order];
-            pool[order] = b->next;
-            weft_dealloc(b->memory);
-        }
+    while (pool != NULL) {
+        block *b = pool;
+        pool = b->next;
+        weft_dealloc(b->memory);
     }
     pthread_mutex_unlock(&pool_lock);
 }

@@ -394,18 +394,6 @@ void weft_stack_release(const weft_stack *stack)
     pthread_mutex_unlock(&pool_lock);
 }
 
-void weft_stack_visit_pooled(void (*visit)(void *control))
-{
-    pthread_mutex_lock(&pool_lock);
-    for (size_t order = ORDER_FIRST; order <= ORDER_LAST; order++) {
-        for (free_slot *link = classes[order].guarded; link != NULL; link = link->next)
-            visit(link + 1);
-        for (free_slot *link = classes[order].plain; link != NULL; link = link->next)
-            visit(link + 1);
-    }
-    pthread_mutex_unlock(&pool_lock);
-}
-
 /* ---- the end */
 
 static bool is_idle(const slab *s)
