@@ -13,6 +13,7 @@
 #include "platform/childexit.h"
 #include "platform/cloexec.h"
 #include "platform/pty.h"
+#include "platform/spawn.h"
 #include "platform/stack.h"
 
 uint32_t weft_fork_generation;
@@ -23,7 +24,8 @@ static weft_fork_hooks *newest; /* guarded by lock */
 
 static void prepare(void)
 {
-    weft_cloexec_before_fork(); /* first, as weft_spawn comes here with it */
+    weft_cloexec_before_fork(); /* first, as weft_spawn comes here with these two */
+    weft_spawn_before_fork();
     weft_ilock_acquire(&lock);
     weft_stack_before_fork();
     weft_childexit_before_fork();
@@ -57,6 +59,7 @@ static void in_parent(void)
     platform_after_fork(false);
     after(newest, false);
     weft_ilock_release(&lock);
+    weft_spawn_after_fork();
     weft_cloexec_after_fork();
 }
 
@@ -67,6 +70,7 @@ static void in_child(void)
     platform_after_fork(true);
     after(newest, true);
     weft_ilock_release(&lock);
+    weft_spawn_after_fork();
     weft_cloexec_after_fork();
 }
 

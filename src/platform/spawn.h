@@ -89,6 +89,11 @@ int weft_spawn(const weft_spawn_plan *plan, weft_spawn_result *result);
  * Errors, negative: -EAGAIN, -ENOMEM, -EMFILE, -ENFILE. */
 pid_t weft_spawn_fork(int *pidfd);
 
+/* Around every fork, in pthread_atfork handlers: before in the parent, after in parent and child.
+ * No child has a copy of what a spawn in another thread waits for the end of. */
+void weft_spawn_before_fork(void);
+void weft_spawn_after_fork(void);
+
 /* Gives back the stacks that spawns keep for the next one. At shutdown. */
 void weft_spawn_trim(void);
 

@@ -4,9 +4,13 @@
  *
  * The report comes through a pipe whose write end closes at the exec. Where the child has shown, by
  * a store that arrived here, that it runs in the parent's memory, the parent was stopped until the
- * exec, so the report lies in memory already and the pipe need not be read. That is faster and,
- * more important, cannot be held up by a fork of somebody else in between, whose child has a copy
- * of the pipe's write end. Once that has been seen, the next children are made without a pipe.
+ * exec, so the report lies in memory already and the pipe need not be read. That is faster. Once
+ * that has been seen, the next children are made without a pipe.
+ *
+ * The pipe must not be held open by a child of somebody else's fork, which would hold the start up
+ * as long as it lives. So no fork takes place between the making of the pipe and the closing of its
+ * write end, but the spawn's own: `pipe_lock`, which that fork's handlers find held by their own
+ * thread.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -16,6 +20,21 @@
 
 #include "platform/cloexec.h"
 #include "platform/spawn_child.h"
+
+static pthread_mutex_t pipe_lock = PTHREAD_MUTEX_INITIALIZER;
+static _Thread_local bool within; /* this thread holds it, for a spawn */
+
+void weft_spawn_before_fork(void)
+{
+    if (!within)
+        (void)pthread_mutex_lock(&pipe_lock);
+}
+
+void weft_spawn_after_fork(void)
+{
+    if (!within)
+        (void)pthread_mutex_unlock(&pipe_lock);
+}
 
 /* Before the pipe exists, whose numbers could be just those that are passed although they are
  * closed. */
@@ -115,23 +134,35 @@ static int begin(const weft_spawn_plan *plan, const int fds[2], weft_spawn_share
     return r;
 }
 
+static int begin_with_pipe(const weft_spawn_plan *plan, weft_spawn_shared *shared,
+                           weft_spawn_result *result, int *report_fd)
+{
+    int fds[2];
+    int r = report_pipe(fds);
+    if (r < 0)
+        return r;
+    *report_fd = fds[0];
+    r = begin(plan, fds, shared, result);
+    (void)close(fds[1]);
+    return r;
+}
+
 static int spawn_with_pipe(const weft_spawn_plan *plan, weft_spawn_result *result)
 {
     weft_spawn_shared shared = {.alive = 0};
-    int fds[2];
+    int report_fd = -1;
 
     weft_cloexec_before_fork();
-    int r = report_pipe(fds);
-    if (r < 0) {
-        weft_cloexec_after_fork();
-        return r;
-    }
-    r = begin(plan, fds, &shared, result);
-    (void)close(fds[1]);
+    weft_spawn_before_fork();
+    within = true;
+    int r = begin_with_pipe(plan, &shared, result, &report_fd);
+    within = false;
+    weft_spawn_after_fork();
     weft_cloexec_after_fork();
     if (r == 0)
-        r = take_report(fds[0], &shared, result);
-    (void)close(fds[0]);
+        r = take_report(report_fd, &shared, result);
+    if (report_fd >= 0)
+        (void)close(report_fd);
     return r;
 }
 

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* Children: how they start, what they inherit, how they end. */
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "subprocess_support.h"
 #include "support/support.h"
@@ -579,6 +581,60 @@ static void a_host_that_ignores_sigchld_still_sees_the_end(void **state)
     weft_release(popen);
 }
 
+static _Atomic bool starting, forked;
+
+/* In the fork that is a start's, whose report is awaited: leaves the other time for its own. */
+static void before_fork(void)
+{
+    const struct timespec a_little = {.tv_nsec = 1000000};
+    if (!starting)
+        return;
+    starting = false;
+    for (int i = 0; i < 100 && !forked; i++)
+        nanosleep(&a_little, NULL);
+}
+
+/* Of the host's, with no program behind it, until the gate's writing end is closed. */
+static void *fork_meanwhile(void *arg)
+{
+    weft_gate *gate = arg;
+    char byte;
+    while (starting)
+        sched_yield();
+    pid_t pid = fork();
+    if (pid == 0) {
+        close(gate->write_fd);
+        _exit((int)read(gate->read_fd, &byte, 1));
+    }
+    forked = true;
+    return (void *)(intptr_t)pid;
+}
+
+static void a_copy_of_the_process_holds_up_no_start(void **state)
+{
+    (void)state;
+    int code = 0, status = 99;
+    weft_popen *popen;
+    pthread_t thread;
+    void *pid;
+    weft_gate gate = open_gate();
+    const weft_popen_options options = {.hook = failing_hook, .hook_arg = &code};
+    assert_int_equal(weft_popen_start(&popen, ARGV("exit", "0"), &options), 0);
+    assert_int_equal(weft_wait(popen, WEFT_FOREVER), 0);
+    weft_release(popen);
+    assert_int_equal(pthread_atfork(before_fork, NULL, NULL), 0); /* runs before the library's */
+    starting = true;
+    assert_int_equal(pthread_create(&thread, NULL, fork_meanwhile, &gate), 0);
+    assert_int_equal(weft_popen_start(&popen, ARGV("exit", "0"), &options), 0);
+    assert_int_equal(weft_wait(popen, WEFT_FOREVER), 0);
+    weft_release(popen);
+    pthread_join(thread, &pid);
+    close(gate.write_fd);
+    assert_int_equal(waitpid((pid_t)(intptr_t)pid, &status, 0), (pid_t)(intptr_t)pid);
+    assert_int_equal(status, 0);
+    close(gate.read_fd);
+}
+
 #ifdef WEFT_TORTURE
 enum { THREADS = 16, SPAWNS = 625 };
 #else
@@ -666,6 +722,7 @@ int main(void)
         weft_test(thousands_released_leave_nothing),
         weft_test(the_hosts_handler_and_children_are_its_own),
         weft_test(a_host_that_ignores_sigchld_still_sees_the_end),
+        weft_test(a_copy_of_the_process_holds_up_no_start),
         weft_test(children_started_at_once_do_not_inherit_from_each_other),
         weft_test(a_forked_copy_does_not_own_the_child),
     };
