@@ -60,27 +60,3 @@ weft_waiter *weft_bucket_find(weft_bucket *bucket, const void *address, const we
     }
     return NULL;
 }
-
-bool weft_bucket_leave(weft_waiter *waiter)
-{
-    weft_bucket *bucket = weft_bucket_acquire(waiter->address);
-    if (weft_link_linked(&waiter->link))
-        weft_list_remove(&waiter->link);
-    bool others = weft_bucket_find(bucket, waiter->address, NULL) != NULL;
-    weft_bucket_release(bucket);
-    return others;
-}
-
-void weft_bucket_notify_all(const void *address)
-{
-    weft_bucket *bucket = weft_bucket_acquire(address);
-    weft_list matching = {0};
-    weft_waiter *waiter = weft_bucket_find(bucket, address, NULL);
-    while (waiter != NULL) {
-        weft_waiter *next = weft_bucket_find(bucket, address, waiter);
-        weft_list_remove(&waiter->link);
-        weft_list_append(&matching, &waiter->link);
-        waiter = next;
-    }
-    weft_wait_notify_all(&bucket->lock, &matching);
-}

@@ -31,11 +31,4 @@ static inline void weft_bucket_release(weft_bucket *bucket)
  */
 weft_waiter *weft_bucket_find(weft_bucket *bucket, const void *address, const weft_waiter *after);
 
-/* Unlinks the waiter after a wait that was not notified; returns whether others wait for the
- * address. Takes and leaves the lock. */
-bool weft_bucket_leave(weft_waiter *waiter);
-
-/* Notifies all waiters for the address. Takes and leaves the lock. */
-void weft_bucket_notify_all(const void *address);
-
 #endif
