@@ -313,6 +313,7 @@ void weft_loop_drop_calls(weft_loop *loop)
         weft_heap_remove(timers, &timer->item);
         weft_job_cancel(&call->job.handle);
         end_call(call, 0);
-        i = timers->count; /* the removal has moved others */
+        /* of those not looked at yet only a parent may have moved further back, and just to here */
+        i += i < timers->count;
     }
 }

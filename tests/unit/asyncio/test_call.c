@@ -151,6 +151,40 @@ static void calls_that_are_left_end_with_the_loop(void **state)
     weft_release_many(calls, 2);
 }
 
+enum { LEFT = 300 };
+
+static int sleep_for(void *arg)
+{
+    return weft_sleep(*(double *)arg);
+}
+
+/* Calls among other timers, in no order. */
+static int leaves_many(void *arg)
+{
+    weft_call **calls = arg;
+    for (unsigned i = 0, random = 1; i < LEFT; i++) {
+        random = random * 1103515245 + 12345;
+        double delay = (double)(1000 + random % 9973);
+        weft_loop_call_later(weft_loop_current(), &calls[i], delay, note, LETTER('x'));
+        delay = (double)(1000 + random % 9967);
+        weft_task_start(NULL, sleep_for, WEFT_ARG(delay), NULL);
+        weft_sleep(0);
+    }
+    return 0;
+}
+
+static void all_calls_that_are_left_end(void **state)
+{
+    (void)state;
+    weft_call *calls[LEFT] = {NULL};
+    int left = 0;
+    assert_int_equal(weft_run(leaves_many, WEFT_POINTER(calls), NULL), 0);
+    for (int i = 0; i < LEFT; i++)
+        left += weft_result(calls[i], WEFT_NONE, WEFT_NOWAIT) != -ECANCELED;
+    assert_int_equal(left, 0);
+    weft_release_many(calls, LEFT);
+}
+
 static int leaves_a_waiting_call(void *arg)
 {
     weft_call **calls = arg;
@@ -262,6 +296,7 @@ int main(void)
         weft_test(a_cancelled_call_never_begins),
         weft_test(a_call_may_wait),
         weft_test(calls_that_are_left_end_with_the_loop),
+        weft_test(all_calls_that_are_left_end),
         weft_test(a_call_that_waits_is_cancelled_at_the_end),
         weft_test(calls_come_from_any_thread),
         weft_test(bad_arguments_are_refused),
