@@ -31,7 +31,7 @@ struct weft_call {
 
 /* In the control block of its coroutine. */
 typedef struct weft_dispatch {
-    weft_link link; /* in the loop's dispatches; first */
+    weft_link link; /* in the loop's dispatches or those that wait; first */
     weft_loop *loop;
     weft_coroutine *coroutine;
     weft_call *first, *last; /* still to be run */
@@ -175,7 +175,8 @@ static void admit_posted(weft_loop *loop)
     }
 }
 
-/* Each dispatch that waits in a call gives those behind it to another one. */
+/* Each dispatch that waits in a call gives those behind it to another one. Then it is done with:
+ * no call joins one that has begun. */
 static void take_over(weft_loop *loop)
 {
     weft_link *link = weft_list_first(&loop->dispatches);
@@ -183,9 +184,12 @@ static void take_over(weft_loop *loop)
         weft_dispatch *dispatch = (weft_dispatch *)link;
         link = weft_list_next(&loop->dispatches, link);
         /* without memory for another one they wait until the call is over */
-        if (dispatch->current != NULL && dispatch->first != NULL &&
-            enqueue(loop, dispatch->first, dispatch->last) == 0)
-            dispatch->first = NULL;
+        if (dispatch->current == NULL ||
+            (dispatch->first != NULL && enqueue(loop, dispatch->first, dispatch->last) < 0))
+            continue;
+        dispatch->first = NULL;
+        weft_list_remove(&dispatch->link);
+        weft_list_append(&loop->waiting, &dispatch->link);
     }
 }
 
@@ -292,14 +296,20 @@ int weft_loop_call_later(weft_loop *loop, weft_call **call, double delay, weft_f
     return r < 0 ? r : add_call(loop, call, due, fn, arg, arg_size);
 }
 
-void weft_loop_cancel_calls(weft_loop *loop)
+static void cancel_current(const weft_list *dispatches)
 {
-    for (weft_link *link = weft_list_first(&loop->dispatches); link != NULL;
-         link = weft_list_next(&loop->dispatches, link)) {
+    for (weft_link *link = weft_list_first(dispatches); link != NULL;
+         link = weft_list_next(dispatches, link)) {
         const weft_dispatch *dispatch = (weft_dispatch *)link;
         if (dispatch->current != NULL)
             weft_job_cancel(&dispatch->current->job.handle);
     }
+}
+
+void weft_loop_cancel_calls(weft_loop *loop)
+{
+    cancel_current(&loop->dispatches);
+    cancel_current(&loop->waiting);
 }
 
 void weft_loop_drop_calls(weft_loop *loop)

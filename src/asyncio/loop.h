@@ -17,6 +17,7 @@ struct weft_loop {
     weft_task *first;           /* of weft_run */
     weft_list tasks;            /* that have begun and not ended; the loop's thread alone */
     weft_list dispatches;       /* coroutines that run calls (call.c); the loop's thread alone */
+    weft_list waiting;          /* those of them that wait in their last call; likewise */
     struct weft_dispatch *open; /* the last of them that has not begun; likewise */
     weft_list signals;          /* handlers (loop_signal.c); the loop's thread alone */
     bool ending;                /* tasks that begin now are cancelled; the loop's thread alone */
