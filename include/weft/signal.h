@@ -41,7 +41,9 @@
  * Several of one signal that come before its handler runs are one, the first. On top of a wait
  * handlers run one after the other, in the order of their numbers; one that waits holds up the
  * next, and must not wait for what its own thread is to do, or take a lock that this thread may
- * hold or wait for. In a loop each runs in a coroutine, so that one that waits holds up nobody.
+ * hold; nor one that it may wait for, but a weft_lock and a weft_rlock. In a loop each runs in a
+ * coroutine, so that one that waits holds up nobody. In a child that a handler forks and returns
+ * in, the interrupted wait ends with WEFT_EFORKED.
  *
  * A signal that was handled before weft came may go on being handled so: weft_signal_set_chained.
  * One that is blocked in every thread can be taken without a handler, by a thread or a task that

@@ -140,6 +140,30 @@ static int run_pending(void)
     return code;
 }
 
+/* In a child that a handler has forked: the thread goes on in the context whose wait was
+ * interrupted, as the main one, with the locals that it had. That context's wakeup, and the
+ * handler's, are the parent's too. */
+static void go_on_in_child(weft_context *self, weft_context *handler)
+{
+    weft_context *since = weft_context_current; /* that it has used since the fork; NULL: none */
+    weft_wakeup_close(&self->wakeup);
+    weft_wakeup_close(&handler->wakeup);
+    weft_interrupt_give_up_main();
+    self->main = false;
+    if (since == NULL)
+        since = weft_context_adopt();
+    if (since == NULL)
+        return;
+    handler->locals = since->locals;
+    since->locals = NULL;
+    handler->thread = NULL;
+    weft_interrupt_give_up_main();
+    weft_context_end(since);
+    (void)weft_context_begin(self);
+    atomic_store(&weft_interrupt_inherited, true);
+    weft_interrupt_inherit();
+}
+
 /* False: no memory, and all stays pending. */
 static bool run_on_top(weft_context *self, int *result)
 {
@@ -154,7 +178,10 @@ static bool run_on_top(weft_context *self, int *result)
     handler->handling = true;
     self->handling = true;
     weft_context_current = handler;
+    uint32_t generation = weft_fork_generation;
     int code = run_pending();
+    if (generation != weft_fork_generation)
+        go_on_in_child(self, handler);
     weft_context_current = self;
     self->handling = false;
     if (code < 0 && handler->failure.code == code)
@@ -170,7 +197,10 @@ static bool run_on_top(weft_context *self, int *result)
 int weft_interrupt_run(weft_context *self)
 {
     int code = 0;
+    uint32_t generation = weft_fork_generation;
     (void)run_on_top(self, &code); /* without memory the next wait tries again */
+    if (code == 0 && generation != weft_fork_generation) /* who would notify is not here */
+        code = weft_error(WEFT_EFORKED, "wait: a signal handler has forked in it");
     return code;
 }
 

@@ -54,7 +54,7 @@ void weft_interrupt_inherit(void);
 int weft_interrupt_check(void);
 
 /* Runs what is pending on top of the main thread's wait, in a context of its own; 0, or the code
- * that ends the wait. */
+ * that ends the wait: WEFT_EFORKED in a child that a handler has forked. */
 int weft_interrupt_run(weft_context *self);
 
 /* The same in a coroutine of the main thread's runner; a non-zero code goes to

@@ -12,8 +12,11 @@ enum { BUCKET_BITS = 8, BUCKETS = 1 << BUCKET_BITS };
 
 static weft_bucket buckets[BUCKETS];
 
+static bool on_top; /* of a wait of its own: the fork is in a signal handler */
+
 static void before_fork(void)
 {
+    on_top = weft_context_current != NULL && weft_context_current->handling;
     for (size_t i = 0; i < BUCKETS; i++)
         weft_ilock_acquire(&buckets[i].lock);
 }
@@ -24,11 +27,24 @@ static void after_fork(void)
         weft_ilock_release(&buckets[i].lock);
 }
 
+/* The interrupted wait of the thread that forks in a handler: it goes on, and will leave. */
+static void unlink_interrupted(weft_list *waiters)
+{
+    weft_link *link = weft_list_first(waiters);
+    while (link != NULL && !WEFT_CONTAINER(link, weft_waiter, link)->context->handling)
+        link = weft_list_next(waiters, link);
+    if (link != NULL)
+        weft_list_remove(link);
+}
+
 /* Whoever waited in the parent does not in the child. */
 static void after_fork_child(void)
 {
-    for (size_t i = 0; i < BUCKETS; i++)
+    for (size_t i = 0; i < BUCKETS; i++) {
+        if (on_top)
+            unlink_interrupted(&buckets[i].waiters);
         buckets[i] = (weft_bucket){0};
+    }
 }
 
 static weft_fork_hooks fork_hooks = {

@@ -7,6 +7,8 @@
 #include "support/support.h"
 
 #include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <weft.h>
 
@@ -145,6 +147,89 @@ static void a_wait_for_a_lock_has_its_deadline_among_handlers(void **state)
     assert_int_equal(weft_lock_release(&s.lock), 0);
 }
 
+typedef struct forked {
+    weft_event event, set_later;
+    weft_thread *beside; /* waits for the same, and is not in the child */
+    pid_t child;
+    int calls, started;
+} forked;
+
+static weft_local kept = {.size = sizeof(int)};
+
+static int wait_beside(void *arg)
+{
+    return weft_event_wait(&((forked *)arg)->event, WEFT_FOREVER);
+}
+
+static int fork_in_handler(const weft_signal_info *info, void *arg)
+{
+    forked *f = arg;
+    (void)info;
+    if (f->calls++ > 0)
+        return -20001;
+    f->started = weft_thread_start(&f->beside, wait_beside, WEFT_POINTER(f), NULL);
+    weft_sleep(0.01); /* behind the main thread, as a rule */
+    f->child = fork();
+    if (f->child != 0)
+        weft_event_set(&f->event);
+    return 0;
+}
+
+static int set_it(void *arg)
+{
+    weft_event_set(arg);
+    return 0;
+}
+
+static int raise_for_main(void *arg)
+{
+    (void)arg;
+    return kill(getpid(), SIGUSR1);
+}
+
+/* The child's main thread, out of the wait. Which check fails; 0: none. */
+static int go_on_in_child(forked *f, int r)
+{
+    weft_thread *thread;
+    int *copy = weft_local_find(&kept);
+    if (r != WEFT_EFORKED)
+        return 1;
+    if (copy == NULL || *copy != 7)
+        return 2;
+    if (weft_event_wait(&f->event, 0.001) != -ETIMEDOUT)
+        return 3;
+    if (weft_thread_start(&thread, set_it, WEFT_POINTER(&f->set_later), NULL) < 0 ||
+        weft_event_wait(&f->set_later, WEFT_FOREVER) < 0)
+        return 4;
+    /* it is the main one: a signal reaches its wait */
+    weft_release(thread);
+    if (weft_thread_start(&thread, raise_for_main, WEFT_NONE, NULL) < 0 ||
+        weft_event_wait(&f->event, LONG) != -20001)
+        return 5;
+    return weft_thread_current() == weft_thread_main() ? 0 : 6;
+}
+
+static void a_child_that_a_handler_forks_is_out_of_the_wait(void **state)
+{
+    forked f = {.child = -1};
+    int status = 0;
+    (void)state;
+    *(int *)weft_local_get(&kept) = 7;
+    assert_int_equal(weft_signal_set(SIGUSR1, fork_in_handler, &f), 0);
+    raise(SIGUSR1);
+    int r = weft_event_wait(&f.event, WEFT_FOREVER);
+    if (f.child == 0)
+        _exit(go_on_in_child(&f, r));
+    assert_int_equal(r, 0);
+    assert_int_equal(f.started, 0);
+    assert_int_equal(waitpid(f.child, &status, 0), f.child);
+    assert_int_equal(status, 0);
+    assert_int_equal(weft_thread_join(f.beside, WEFT_FOREVER), 0);
+    weft_release(f.beside);
+    assert_int_equal(weft_signal_restore(SIGUSR1), 0);
+    weft_local_clear(&kept);
+}
+
 static int shut_down(void **state)
 {
     (void)state;
@@ -157,6 +242,7 @@ int main(void)
         weft_test(an_item_reaches_those_behind_an_interrupted_get),
         weft_test(a_handler_may_wait_for_the_lock_that_it_interrupts_the_wait_for),
         weft_test(a_wait_for_a_lock_has_its_deadline_among_handlers),
+        weft_test(a_child_that_a_handler_forks_is_out_of_the_wait),
     };
     return cmocka_run_group_tests(tests, NULL, shut_down);
 }
