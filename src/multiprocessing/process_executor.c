@@ -531,9 +531,6 @@ int weft_process_pool_open(weft_executor **pool, const weft_process_pool_options
     *pool = NULL;
     if (options == NULL)
         options = &defaults;
-    if (options->arg == NULL && options->arg_size > 0)
-        return weft_error(-EINVAL, "open a process pool: %zu argument bytes at NULL",
-                          options->arg_size);
     if (options->max_workers > MOST_WORKERS)
         return weft_error(-EINVAL, "open a process pool: %zu workers; at most %d can be",
                           options->max_workers, MOST_WORKERS);

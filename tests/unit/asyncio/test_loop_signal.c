@@ -115,7 +115,6 @@ static int refusals(void *arg)
     weft_loop *loop = weft_loop_current();
     argument a = {s, 1};
     RECORD_INT(&s->recorder, weft_loop_add_signal_handler(loop, SIGUSR1, NULL, WEFT_NONE), -EINVAL);
-    RECORD_INT(&s->recorder, weft_loop_add_signal_handler(loop, SIGUSR1, add, NULL, 5), -EINVAL);
     RECORD_INT(&s->recorder, weft_loop_add_signal_handler(loop, 0, add, WEFT_ARG(a)), -EINVAL);
     RECORD_INT(&s->recorder, weft_loop_add_signal_handler(loop, SIGUSR1, add, NULL, 5), -EINVAL);
     RECORD_INT(&s->recorder, weft_loop_add_signal_handler(loop, SIGKILL, add, WEFT_ARG(a)),

@@ -364,9 +364,6 @@ static void private_pointers_are_refused(void **state)
     assert_null(refused);
     assert_null(future);
     close_pool(pool);
-    assert_int_equal(weft_process_pool_open(&pool, &(weft_process_pool_options){.arg_size = 5}),
-                     -EINVAL);
-    assert_null(pool);
 }
 
 static volatile sig_atomic_t interrupted;
