@@ -20,6 +20,11 @@ bool emulated(void)
     return getenv("WEFT_TEST_EMULATED") != NULL;
 }
 
+bool descriptors_can_be_limited(void)
+{
+    return getenv("WEFT_TEST_VALGRIND") == NULL;
+}
+
 bool forked_can_start_threads(void)
 {
     return !UNDER_TSAN && !emulated();

@@ -155,6 +155,10 @@ int child_join(struct child *child, struct recorder *recorder);
  * otherwise. */
 bool emulated(void);
 
+/* Whether a test may lower the limit on descriptors: Valgrind, which has some of its own, does not
+ * bear it. */
+bool descriptors_can_be_limited(void);
+
 /* Whether a process that was forked beside threads can start any: neither qemu-user 7.2 nor the
  * thread sanitizer lets it. */
 bool forked_can_start_threads(void);

@@ -334,13 +334,13 @@ static void tick(int signum)
 
 static void ticking(bool on)
 {
-    struct sigaction action = {.sa_handler = on ? tick : SIG_DFL}; /* without SA_RESTART */
+    struct sigaction action = {.sa_handler = on ? tick : SIG_IGN}; /* without SA_RESTART */
     struct itimerval timer = {0};
-    if (on) {
+    if (on)
         timer.it_interval.tv_usec = timer.it_value.tv_usec = 100;
-        sigaction(SIGALRM, &action, NULL);
-    }
+    sigaction(SIGALRM, &action, NULL); /* ignored: one that is still on its way is thrown away */
     setitimer(ITIMER_REAL, &timer, NULL);
+    action.sa_handler = SIG_DFL;
     if (!on)
         sigaction(SIGALRM, &action, NULL);
 }
