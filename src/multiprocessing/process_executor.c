@@ -67,6 +67,17 @@ static int start_missing(weft_process_pool *pool)
     return alive == 0 ? r : 0;
 }
 
+/* No weft_wait: it may not fail, and whoever opens the pool may have a cancel pending. */
+static void kill_worker(weft_process *process)
+{
+    struct pollfd end = {.fd = process->exit.fd, .events = POLLIN};
+    (void)weft_childexit_kill(&process->exit, SIGKILL);
+    while (!weft_handle_done(&process->job.handle)) {
+        (void)poll(&end, 1, -1);
+        weft_process_look(process);
+    }
+}
+
 /* Ends it with everything in it; the manager's. */
 static void break_pool(weft_process_pool *pool, const char *why)
 {
@@ -81,8 +92,7 @@ static void break_pool(weft_process_pool *pool, const char *why)
         weft_process *process = pool->workers[i].process;
         if (process == NULL)
             continue;
-        (void)weft_childexit_kill(&process->exit, SIGKILL);
-        (void)weft_handle_wait(&process->job.handle, WEFT_INSTANT_NEVER);
+        kill_worker(process);
         weft_handle_drop(&process->job.handle);
         pool->workers[i].process = NULL;
     }

@@ -7,11 +7,14 @@
 #include <cmocka.h>
 
 #include <dirent.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <weft/asyncio.h>
@@ -351,6 +354,45 @@ static void jobs_that_have_not_begun_can_be_cancelled(void **state)
     weft_shared_free(at);
 }
 
+/* Descriptors for a few workers, not for all. */
+static int open_with_a_cancel_pending(void *arg)
+{
+    struct rlimit before, few;
+    weft_executor *pool = NULL;
+    siginfo_t info;
+    gate_arrive(arg);
+    while (!weft_cancelled())
+        sched_yield();
+    int lowest = dup(0);
+    close(lowest);
+    getrlimit(RLIMIT_NOFILE, &before);
+    few = before;
+    few.rlim_cur = (rlim_t)lowest + 20;
+    setrlimit(RLIMIT_NOFILE, &few);
+    int r = weft_process_pool_open(&pool, &(weft_process_pool_options){.max_workers = 64});
+    setrlimit(RLIMIT_NOFILE, &before);
+    if (r >= 0 || pool != NULL)
+        return -EIO;
+    if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0)
+        return -ECHILD; /* one is left */
+    return weft_sleep(0.001) == -ECANCELED ? 3 : -EIO;
+}
+
+static void a_pool_that_cannot_start_ends_its_workers(void **state)
+{
+    (void)state;
+    weft_thread *thread;
+    struct gate runs;
+    gate_init(&runs, 1);
+    assert_int_equal(
+        weft_thread_start(&thread, open_with_a_cancel_pending, WEFT_POINTER(&runs), NULL), 0);
+    gate_wait(&runs);
+    assert_int_equal(weft_cancel(thread), 1);
+    assert_int_equal(weft_result(thread, WEFT_NONE, WEFT_FOREVER), 3);
+    weft_release(thread);
+    gate_destroy(&runs);
+}
+
 static void private_pointers_are_refused(void **state)
 {
     (void)state;
@@ -513,6 +555,7 @@ int main(void)
         weft_test(shutdown_drains),
         weft_test(immediate_shutdown_cancels_what_waits),
         weft_test(jobs_that_have_not_begun_can_be_cancelled),
+        weft_test(a_pool_that_cannot_start_ends_its_workers),
         weft_test(private_pointers_are_refused),
         weft_test(interrupts_can_be_ignored),
         weft_test(its_last_thread_may_shut_it_down_again),
