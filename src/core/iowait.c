@@ -12,6 +12,7 @@
 
 #include "core/fork.h"
 #include "core/runner.h"
+#include "platform/cloexec.h"
 
 static _Atomic uint64_t last_id;
 
@@ -33,15 +34,39 @@ static void after_fork(void)
 static weft_fork_hooks fork_hooks = {
     .prepare = before_fork, .parent = after_fork, .child = after_fork};
 
-void weft_io_init(weft_io *io, int fd)
+/* Under the registry's lock. */
+static void init(weft_io *io, int fd)
 {
     /* relaxed: only different numbers matter */
     uint64_t id = 1 + atomic_fetch_add_explicit(&last_id, 1, memory_order_relaxed);
     *io = (weft_io){.fd = fd, .id = id};
+    weft_list_append(&registry.open, &io->link);
+}
+
+void weft_io_init(weft_io *io, int fd)
+{
     weft_fork_register(&fork_hooks);
     weft_ilock_acquire(&registry.lock);
-    weft_list_append(&registry.open, &io->link);
+    init(io, fd);
     weft_ilock_release(&registry.lock);
+}
+
+/* Made and entered under the lock: a fork that held it up would else come between the two, and take
+ * as long as it likes. */
+int weft_io_pipe(weft_io *reads, weft_io *writes)
+{
+    int fds[2];
+    weft_fork_register(&fork_hooks);
+    weft_cloexec_before_fork(); /* in the order of a fork */
+    weft_ilock_acquire(&registry.lock);
+    int r = weft_cloexec_pipe(fds);
+    if (r == 0) {
+        init(reads, fds[0]);
+        init(writes, fds[1]);
+    }
+    weft_ilock_release(&registry.lock);
+    weft_cloexec_after_fork();
+    return r;
 }
 
 static void unregister(weft_io *io)

@@ -31,6 +31,10 @@ typedef struct weft_io {
 /* fd is moved in; it is non-blocking and close-on-exec. */
 void weft_io_init(weft_io *io, int fd);
 
+/* A pipe, close-on-exec, both of whose ends block: both are open here before a fork can see them.
+ * Errors: -EMFILE, -ENFILE. */
+int weft_io_pipe(weft_io *reads, weft_io *writes);
+
 /* Brackets a call that uses io->fd, so that a close by another context waits for its end. Errors:
  * -EBADF: closed. */
 int weft_io_enter(weft_io *io);

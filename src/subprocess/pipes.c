@@ -19,22 +19,32 @@
 
 static const char *const names[WEFT_CHILD_STREAMS] = {"stdin", "stdout", "stderr"};
 
+void weft_stdio_own(weft_stdio *stdio, int i, int fd)
+{
+    stdio->child[i] = fd;
+    stdio->owned[i] = true;
+    weft_io_init(&stdio->ends[i], fd);
+}
+
 static int open_pipe(weft_stdio *stdio, int i, size_t size, const char *who)
 {
-    int fds[2];
     char name[128];
-    int r = weft_cloexec_pipe(fds);
+    weft_io made, *end = &stdio->ends[i];
+    int r = i == WEFT_CHILD_IN ? weft_io_pipe(end, &made) : weft_io_pipe(&made, end);
     if (r < 0)
         return r;
-    int mine = fds[i == WEFT_CHILD_IN ? 1 : 0];
-    stdio->child[i] = fds[i == WEFT_CHILD_IN ? 0 : 1];
+    int mine = made.fd;
+    stdio->child[i] = end->fd;
     stdio->owned[i] = true;
     if (size > 0)
         (void)weft_pipesize_set(mine, size); /* where it cannot be set, it is as it is */
     (void)snprintf(name, sizeof name, "%s of %s", names[i], who);
+    if (mine <= 2)
+        (void)weft_io_take(&made); /* the number will be another's */
     r = weft_cloexec_move_up(&mine);
     if (r == 0)
         r = weft_stream_from_fd(&stdio->streams[i], mine, false, name);
+    (void)weft_io_take(&made); /* the stream has entered it itself */
     if (r < 0)
         (void)close(mine);
     return r;
@@ -45,8 +55,7 @@ static int open_null(weft_stdio *stdio, int i)
     int fd = weft_cloexec_open("/dev/null", O_RDWR);
     if (fd < 0)
         return fd;
-    stdio->child[i] = fd;
-    stdio->owned[i] = true;
+    weft_stdio_own(stdio, i, fd);
     return 0;
 }
 
@@ -131,7 +140,7 @@ void weft_stdio_close(weft_stdio *stdio, bool started)
 {
     for (int i = 0; i < WEFT_CHILD_STREAMS; i++) {
         if (stdio->owned[i])
-            (void)close(stdio->child[i]);
+            weft_io_close(&stdio->ends[i]);
         if (!started && stdio->streams[i] != NULL)
             weft_handle_drop(&stdio->streams[i]->handle);
         stdio->owned[i] = false;

@@ -71,8 +71,9 @@ int weft_environment_make(const char ***made, const char *const *changes);
 /* ---- pipes.c: the child's 0, 1 and 2 ---- */
 
 typedef struct weft_stdio {
-    int child[WEFT_CHILD_STREAMS];            /* to be given to the child; -1: inherited */
-    bool owned[WEFT_CHILD_STREAMS];           /* child[i] is to be closed here */
+    int child[WEFT_CHILD_STREAMS];  /* to be given to the child; -1: inherited */
+    bool owned[WEFT_CHILD_STREAMS]; /* child[i] is to be closed here, by ends[i] */
+    weft_io ends[WEFT_CHILD_STREAMS];
     weft_stream *streams[WEFT_CHILD_STREAMS]; /* this process's ends; a reference each */
     weft_stream *moved;                       /* .in_stream, acquired for reading */
     int first_terminal; /* of child, that is the slave of WEFT_PTY; -1: none */
@@ -85,6 +86,10 @@ int weft_stdio_open(weft_stdio *stdio, const weft_popen_options *options, const 
 /* The child has them, or never will (started false): closes what is not needed any more. The
  * streams are the caller's if it has started. */
 void weft_stdio_close(weft_stdio *stdio, bool started);
+
+/* The descriptor is for the child, and to be closed here: also by a process that is forked
+ * meanwhile, or what is read at the other end would end with that process only. */
+void weft_stdio_own(weft_stdio *stdio, int i, int fd);
 
 /* What is the child's, and which of that a terminal. */
 void weft_stdio_plan(const weft_stdio *stdio, weft_spawn_plan *plan);

@@ -39,8 +39,7 @@ static int open_first(weft_stdio *stdio, int i, const weft_popen_options *option
     int r = weft_pty_open(&master, &slave, stdio->terminal_path);
     if (r < 0)
         return r;
-    stdio->child[i] = slave;
-    stdio->owned[i] = true;
+    weft_stdio_own(stdio, i, slave);
     r = open_stream(&stdio->streams[i], master, options, who);
     if (r == 0)
         stdio->first_terminal = i;

@@ -8,6 +8,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +19,7 @@
 
 #include <weft/asyncio.h>
 #include <weft/multiprocessing.h>
+#include <weft/subprocess.h>
 #include <weft/threading.h>
 
 #include "core/shared.h"
@@ -584,6 +586,52 @@ static void shutdown_joins_and_terminates(void **state)
     assert_int_equal(open_descriptors(), before);
 }
 
+/* Before the exec of a command whose output is captured. */
+static int hold_up(void *arg)
+{
+    latch *at = arg;
+    atomic_store(&at->here, 1);
+    while (atomic_load(&at->open) == 0)
+        poll(NULL, 0, 1);
+    return 0;
+}
+
+static int capture(void *arg)
+{
+    const char *const argv[] = {"/bin/echo", "captured", NULL};
+    weft_completed completed;
+    int r = weft_subprocess_run(
+        &completed, argv,
+        &(weft_subprocess_options){
+            .capture_output = true, .popen.hook = hold_up, .popen.hook_arg = arg, .timeout = 20});
+    int size = (int)completed.out.size;
+    weft_completed_clear(&completed);
+    return r < 0 ? r : size;
+}
+
+static void output_of_a_command_ends_beside_a_process_that_was_forked_meanwhile(void **state)
+{
+    (void)state;
+    latch *start = new_latch(), *life = new_latch();
+    weft_thread *thread;
+    weft_process *process;
+    assert_int_equal(weft_thread_start(&thread, capture, WEFT_POINTER(start), NULL), 0);
+    await(&start->here);
+    assert_int_equal(weft_process_start(&process, stand_still, WEFT_POINTER(life),
+                                        &(weft_process_options){.daemon = true}),
+                     0);
+    await(&life->here);
+    atomic_store(&start->open, 1);
+    assert_int_equal(weft_result(thread, WEFT_NONE, WEFT_FOREVER), 9);
+    assert_true(weft_process_is_alive(process));
+    assert_int_equal(weft_process_kill(process), 0);
+    assert_int_equal(weft_process_join(process, WEFT_FOREVER), 0);
+    weft_release(process);
+    weft_release(thread);
+    weft_shared_free(start);
+    weft_shared_free(life);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -605,6 +653,7 @@ int main(void)
         weft_test(the_end_is_told_with_sigchld_ignored),
         weft_test(the_forgotten_are_reaped_by_the_next_start),
         weft_test(shutdown_joins_and_terminates),
+        weft_test(output_of_a_command_ends_beside_a_process_that_was_forked_meanwhile),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
