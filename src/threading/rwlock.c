@@ -64,7 +64,9 @@ static void let_in(weft_rwlock *rwlock, weft_bucket *bucket, uint32_t given, wef
         for (; waiter != NULL && admits(&next, waiter->tag); count++)
             waiter = weft_bucket_find(bucket, rwlock, waiter);
         next |= waiter != NULL ? WAITERS : 0;
-    } while (!weft_word_give(&rwlock->state_, &word, next));
+        /* acquire, too: who is let in comes after those who went out without the bucket's lock */
+    } while (!__atomic_compare_exchange_n(&rwlock->state_, &word, next, false, __ATOMIC_ACQ_REL,
+                                          __ATOMIC_RELAXED));
     for (; count > 0; count--) {
         waiter = weft_bucket_find(bucket, rwlock, NULL);
         weft_list_remove(&waiter->link);

@@ -2,6 +2,7 @@
 #include "support/coroutines.h"
 #include "support/places.h"
 
+#include <sched.h>
 #include <stdatomic.h>
 
 enum { READ, WRITE };
@@ -280,6 +281,59 @@ static void it_excludes_threads_and_tasks(void **state)
     assert_int_equal(l.rwlock.state_, 0);
 }
 
+typedef struct board {
+    weft_rwlock rwlock;
+    int number; /* what the lock guards */
+    _Atomic bool read;
+} board;
+
+/* Nothing is ordered by that. */
+static void await(const _Atomic bool *word)
+{
+    while (!atomic_load_explicit(word, memory_order_relaxed))
+        sched_yield();
+}
+
+static int look_at_it(void *arg)
+{
+    board *b = arg;
+    int r = weft_rwlock_acquire_read(&b->rwlock, WEFT_FOREVER);
+    int number = b->number;
+    if (r == 0)
+        r = weft_rwlock_release_read(&b->rwlock);
+    atomic_store_explicit(&b->read, true, memory_order_relaxed);
+    return r < 0 ? r : number;
+}
+
+static int change_it(void *arg)
+{
+    board *b = arg;
+    await(&b->read);
+    int r = weft_rwlock_acquire_write(&b->rwlock, WEFT_FOREVER);
+    b->number = 1;
+    return r == 0 ? weft_rwlock_release_write(&b->rwlock) : r;
+}
+
+/* Also after one that was gone when the writer came, and that another one lets in: for
+ * ThreadSanitizer, as elsewhere nothing can be seen of it. */
+static void a_writer_comes_after_each_reader(void **state)
+{
+    (void)state;
+    board b = {.number = 0};
+    weft_thread *reader, *writer;
+    assert_int_equal(weft_rwlock_acquire_read(&b.rwlock, WEFT_NOWAIT), 0);
+    assert_int_equal(weft_thread_start(&reader, look_at_it, WEFT_POINTER(&b), NULL), 0);
+    assert_int_equal(weft_thread_start(&writer, change_it, WEFT_POINTER(&b), NULL), 0);
+    while (__atomic_load_n(&b.rwlock.state_, __ATOMIC_RELAXED) >> 31 == 0) /* the writer waits */
+        sched_yield();
+    assert_int_equal(weft_rwlock_release_read(&b.rwlock), 0);
+    assert_int_equal(weft_result(writer, WEFT_NONE, WEFT_FOREVER), 0);
+    assert_int_equal(weft_result(reader, WEFT_NONE, WEFT_FOREVER), 0);
+    assert_int_equal(b.number, 1);
+    weft_release(reader);
+    weft_release(writer);
+}
+
 static int shut_down(void **state)
 {
     (void)state;
@@ -297,6 +351,7 @@ int main(void)
         weft_test(it_works_in_each_place),
         weft_test(a_forked_child_has_nobody_who_waits),
         weft_test(it_excludes_threads_and_tasks),
+        weft_test(a_writer_comes_after_each_reader),
     };
     return cmocka_run_group_tests(tests, NULL, shut_down);
 }
