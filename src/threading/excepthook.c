@@ -27,7 +27,6 @@ static weft_fork_hooks fork_hooks = {
 void weft_thread_set_excepthook(weft_thread_excepthook_fn *hook, void *arg)
 {
     weft_fork_register(&fork_hooks);
-    weft_fork_install();
     weft_ilock_acquire(&excepthook.lock);
     excepthook.hook = hook;
     excepthook.arg = arg;
