@@ -160,7 +160,12 @@ static int go_away(weft_bucket *bucket, weft_barrier *barrier, barrier_waiter *m
 /* The wait ended with r < 0. What the round came to all the same. */
 static int leave(weft_barrier *barrier, barrier_waiter *me, int r)
 {
-    weft_bucket *bucket = weft_bucket_acquire(barrier);
+    weft_bucket *bucket = enter(barrier);
+    bool linked = weft_link_linked(&me->waiter.link);
+    if (!me->decided && !linked) { /* a child, forked by a signal handler: the round is not here */
+        weft_bucket_release(bucket);
+        return r;
+    }
     if (!me->decided && barrier->acting_ == 0)
         return go_away(bucket, barrier, me, r);
     if (!me->decided) { /* all have come: it is for the action to say */
@@ -169,7 +174,7 @@ static int leave(weft_barrier *barrier, barrier_waiter *me, int r)
         weft_bucket_release(bucket);
         weft_wait_sleep_firmly(me->waiter.context);
     } else {
-        if (weft_link_linked(&me->waiter.link)) /* in the list of who ended the round */
+        if (linked) /* in the list of who ended the round */
             weft_list_remove(&me->waiter.link);
         weft_bucket_release(bucket);
     }

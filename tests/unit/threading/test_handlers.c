@@ -230,6 +230,38 @@ static void a_child_that_a_handler_forks_is_out_of_the_wait(void **state)
     weft_local_clear(&kept);
 }
 
+typedef struct party {
+    weft_barrier barrier;
+    pid_t child;
+} party;
+
+static int fork_at_the_barrier(const weft_signal_info *info, void *arg)
+{
+    party *p = arg;
+    (void)info;
+    p->child = fork();
+    return p->child == 0 ? 0 : -20001;
+}
+
+/* In the child nobody has come yet. */
+static void a_child_that_a_handler_forks_is_out_of_the_round(void **state)
+{
+    party p = {.barrier = {.parties = 2}, .child = -1};
+    int status = 0;
+    (void)state;
+    assert_int_equal(weft_signal_set(SIGUSR1, fork_at_the_barrier, &p), 0);
+    raise(SIGUSR1);
+    int r = weft_barrier_wait(&p.barrier, WEFT_FOREVER);
+    if (p.child == 0)
+        _exit(r != WEFT_EFORKED || weft_barrier_n_waiting(&p.barrier) != 0 ||
+              weft_barrier_wait(&p.barrier, WEFT_NOWAIT) != -ETIMEDOUT);
+    assert_int_equal(r, -20001);
+    assert_int_equal(waitpid(p.child, &status, 0), p.child);
+    assert_int_equal(status, 0);
+    assert_int_equal(weft_barrier_n_waiting(&p.barrier), 0);
+    assert_int_equal(weft_signal_restore(SIGUSR1), 0);
+}
+
 static int shut_down(void **state)
 {
     (void)state;
@@ -243,6 +275,7 @@ int main(void)
         weft_test(a_handler_may_wait_for_the_lock_that_it_interrupts_the_wait_for),
         weft_test(a_wait_for_a_lock_has_its_deadline_among_handlers),
         weft_test(a_child_that_a_handler_forks_is_out_of_the_wait),
+        weft_test(a_child_that_a_handler_forks_is_out_of_the_round),
     };
     return cmocka_run_group_tests(tests, NULL, shut_down);
 }
