@@ -49,19 +49,26 @@ static int submit_next(mapping *map)
     return r;
 }
 
+static void cancel_from(const mapping *map, size_t from, bool running)
+{
+    for (size_t i = from; i < map->submitted; i++)
+        weft_future_cancel(map->window[i % map->room], running);
+}
+
 /* After a failure of fn: nothing begins any more, and what runs is waited for, since its argument
- * may point at what the caller has. When the wait itself has ended, by time or by a cancel, what
- * runs is asked to stop, and not waited for. The handles are given up. */
+ * may point at what the caller has. When a wait has ended, by time or by a cancel, what runs is
+ * asked to stop, and not waited for. The handles are given up. */
 static void abandon(mapping *map, bool waits)
 {
+    cancel_from(map, map->taken, !waits);
     for (size_t i = map->taken; i < map->submitted; i++) {
         weft_future *future = map->window[i % map->room];
-        weft_future_cancel(future, !waits);
-    }
-    for (size_t i = map->taken; i < map->submitted; i++) {
-        weft_future *future = map->window[i % map->room];
-        if (waits)
-            waits = weft_handle_wait(&future->job.handle, map->deadline) == 0;
+        int r = waits ? weft_handle_wait(&future->job.handle, map->deadline) : 0;
+        if (r < 0) {
+            weft_wait_defer(r); /* the failure is what is told */
+            waits = false;
+            cancel_from(map, i, true);
+        }
         weft_handle_drop(&future->job.handle);
     }
 }

@@ -164,6 +164,64 @@ static void what_runs_is_waited_for_after_a_failure(void **state)
     weft_release(pool);
 }
 
+typedef struct late {
+    weft_executor *pool;
+    struct gate other_runs, failed;
+    int next; /* what the next wait says */
+} late;
+
+typedef struct late_item {
+    int index;
+    late *test;
+} late_item;
+
+static int fail_or_sleep_on(void *arg)
+{
+    late_item *item = arg;
+    if (item->index > 0) {
+        gate_arrive(&item->test->other_runs);
+        return weft_sleep(WEFT_FOREVER);
+    }
+    gate_wait(&item->test->other_runs);
+    gate_arrive(&item->test->failed);
+    return weft_error(-EIO, "the failure");
+}
+
+static int map_and_wait(void *arg)
+{
+    late *test = arg;
+    late_item items[2] = {{0, test}, {1, test}};
+    int r = weft_map(test->pool, fail_or_sleep_on, items, sizeof items[0], 2, NULL, 0, NULL);
+    test->next = weft_sleep(0.05);
+    return r;
+}
+
+/* A cancel comes later and later, until it comes when the failure has been seen. */
+static void a_cancel_after_a_failure_is_not_lost(void **state)
+{
+    (void)state;
+    late test = {.pool = open_pool(2)};
+    int r = -ECANCELED;
+    for (double delay = 0.001; r == -ECANCELED; delay *= 2) {
+        weft_thread *thread;
+        gate_init(&test.other_runs, 1);
+        gate_init(&test.failed, 1);
+        assert_int_equal(weft_thread_start(&thread, map_and_wait, WEFT_POINTER(&test), NULL), 0);
+        gate_wait(&test.failed);
+        weft_sleep(delay);
+        assert_int_equal(weft_cancel(thread), 1);
+        r = weft_result(thread, WEFT_NONE, WEFT_FOREVER);
+        weft_release(thread);
+        gate_destroy(&test.other_runs);
+        gate_destroy(&test.failed);
+    }
+    assert_int_equal(r, -EIO);
+    assert_int_equal(test.next, -ECANCELED);
+    /* who ran has been asked to stop */
+    assert_int_equal(weft_executor_shutdown(test.pool, WEFT_SHUTDOWN_DRAIN, 10), 0);
+    weft_release(test.pool);
+}
+
 static int sleep_for_ever(void *arg)
 {
     (void)arg;
@@ -236,6 +294,7 @@ int main(void)
         weft_test(as_many_as_twice_its_width_are_in_work),
         weft_test(the_first_failure_by_index_is_told),
         weft_test(what_runs_is_waited_for_after_a_failure),
+        weft_test(a_cancel_after_a_failure_is_not_lost),
         weft_test(time_up_asks_all_to_stop),
         weft_test(a_cancel_ends_it),
         weft_test(another_size_of_results_is_refused),
