@@ -278,8 +278,8 @@ static run *find(weft_arena *arena, uint64_t units)
     return NULL;
 }
 
-/* A free run of just that length, listed nowhere; still FREE, and as long as it was: its commit
- * lets the rest behind it, which is listed already, come to be. Errors: as grow. */
+/* A free run that is to have just that length, listed nowhere; still FREE, and as long as it was:
+ * its commit lets the rest behind it come to be, which is to be listed after. Errors: as grow. */
 static int carve(weft_arena *arena, uint64_t units, run **carved, run **rest)
 {
     run *of = find(arena, units);

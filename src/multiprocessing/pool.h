@@ -6,10 +6,10 @@
  * lock-free stack (Treiber's). Each job is a record, and its `state` word says which worker has it,
  * so that the end of a worker, at whatever instruction, tells what became of the job:
  *
- *   QUEUED  -> TAKEN    in the ring; by the worker, under the ring's lock, before it leaves the
- * ring TAKEN   -> RUNNING  not begun: after the worker's death it goes to another RUNNING -> DONE
- * the function runs: after the worker's death it has failed QUEUED  -> CANCELLED -> DROPPED   by
- * the parent; by the worker that finds it in the ring
+ *     QUEUED -> TAKEN    in the ring; by the worker, under the ring's lock, before it leaves it
+ *     TAKEN -> RUNNING   not begun: after the worker's death it goes to another
+ *     RUNNING -> DONE    the function runs: after the worker's death it has failed
+ *     QUEUED -> CANCELLED -> DROPPED    by the parent; by the worker that finds it in the ring
  *
  * A worker names the record in its seat before it claims it.
  */
