@@ -4,7 +4,8 @@
  * it. Descriptors first, then the directory, umask, signals, session, terminal, group, limits (a
  * privilege may be needed to raise them), identity, the death signal (which a change of identity
  * clears), then the hook, which sees all of that done, then everything unlisted is closed, then
- * exec.
+ * exec. Without a hook the unlisted is closed before the limits, which could hide it, or leave no
+ * descriptor to list it by.
  *
  * Signals are blocked since before the fork. They are let through only after every handler has been
  * put to default, because a handler would run the parent's code, on the parent's memory. Ignored
@@ -188,6 +189,13 @@ WEFT_SPAWN_RAW static int close_others(const weft_spawn_child *child)
     }
 }
 
+WEFT_SPAWN_RAW static void close_unlisted(const weft_spawn_child *child)
+{
+    int error = child->plan->keep_fds ? 0 : close_others(child);
+    if (error != 0)
+        fail(child, WEFT_SPAWN_SETUP, error);
+}
+
 /* The first error that is not "no such file" wins, so that a program found but not executable says
  * so. */
 WEFT_SPAWN_RAW static int execute(const weft_spawn_plan *plan)
@@ -224,6 +232,8 @@ WEFT_SPAWN_RAW _Noreturn void weft_spawn_child_run(const weft_spawn_child *child
     error = set_session(plan);
     if (error != 0)
         fail(child, WEFT_SPAWN_SETUP, error);
+    if (plan->hook == NULL)
+        close_unlisted(child);
     error = set_limits(plan);
     if (error != 0)
         fail(child, WEFT_SPAWN_LIMITS, error);
@@ -239,11 +249,7 @@ WEFT_SPAWN_RAW _Noreturn void weft_spawn_child_run(const weft_spawn_child *child
         error = plan->hook(plan->hook_arg);
         if (error != 0)
             fail(child, WEFT_SPAWN_HOOK, error < 0 ? -error : error);
-    }
-    if (!plan->keep_fds) {
-        error = close_others(child);
-        if (error != 0)
-            fail(child, WEFT_SPAWN_SETUP, error);
+        close_unlisted(child);
     }
     fail(child, WEFT_SPAWN_EXEC, execute(plan));
 }

@@ -53,7 +53,8 @@ enum {
     CLOSE_RANGE = 16,
     LISTING = 32,
     ALL = 63,
-    AFTER_ANOTHER = 64, /* one has been made in the best way before */
+    AFTER_ANOTHER = 64,    /* one has been made in the best way before */
+    FEW_DESCRIPTORS = 128, /* the child has a limit */
     SKIPPED = 77,
 };
 
@@ -112,6 +113,10 @@ static bool forbid_all_but(int allowed)
            prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter, 0, 0) == 0;
 }
 
+/* Of a child: fewer than are open here. */
+static const weft_spawn_limit few = {RLIMIT_NOFILE, {.rlim_cur = 5, .rlim_max = 5}};
+static bool few_descriptors;
+
 static bool says(const char *path, const char *what, int error, const char *expected)
 {
     const char *const paths[] = {path, NULL};
@@ -127,6 +132,8 @@ static bool says(const char *path, const char *what, int error, const char *expe
     if (weft_cloexec_pipe(fds) < 0)
         return false;
     weft_spawn_plan plan = {.paths = paths, .argv = argv, .envp = envp, .fds = {-1, fds[1], -1}};
+    plan.limits = &few;
+    plan.limits_count = few_descriptors ? 1 : 0;
     int r = weft_spawn(&plan, &result);
     close(fds[1]);
     while ((n = read(fds[0], text + size, sizeof text - 1 - size)) > 0)
@@ -154,6 +161,7 @@ static int in_sandbox(int allowed)
     pid_t pid = fork();
 
     if (pid == 0) {
+        few_descriptors = (allowed & FEW_DESCRIPTORS) != 0;
         int leak = open("/dev/null", O_RDONLY);
         for (int i = 0; i < 200; i++)
             (void)fcntl(leak, F_DUPFD, 100 + i);
@@ -248,6 +256,12 @@ static void descriptors_are_closed_by_the_listing(void **state)
     expect(ALL & ~CLOSE_RANGE);
 }
 
+static void those_above_the_limit_of_the_child_are_closed_too(void **state)
+{
+    (void)state;
+    expect((ALL & ~CLOSE_RANGE) | FEW_DESCRIPTORS);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -257,6 +271,7 @@ int main(void)
         census_test(fork_alone_will_do),
         census_test(fork_will_do_after_a_better_way),
         census_test(descriptors_are_closed_by_the_listing),
+        census_test(those_above_the_limit_of_the_child_are_closed_too),
     };
     for (int fd = 3; fd < 4096; fd++)
         (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
