@@ -241,7 +241,8 @@ WEFT_API weft_stream *weft_popen_stderr(weft_popen *popen);
  * NULL) is 1 or 2. Returns its length, 0 when both have ended. A line longer than its stream's
  * limit is dropped as by weft_stream_readline. Can be cancelled. One reader at a time. Errors:
  * -EINVAL (neither is a pipe), WEFT_ELIMIT_OVERRUN, -ETIMEDOUT, -ECANCELED, -EBUSY, -EBADF
- * (closed), -ENOMEM, WEFT_EFORKED, those of read(2). Python: for line in Popen.stdout
+ * (closed), -ENOMEM, -EMFILE, -ENFILE, WEFT_EFORKED, those of read(2). Python: for line in
+ * Popen.stdout
  */
 WEFT_API int weft_popen_readline(weft_popen *popen, int *fd, const char **line, double timeout);
 
@@ -251,7 +252,7 @@ WEFT_API int weft_popen_readline(weft_popen *popen, int *fd, const char **line, 
  * their streams, without limit, so that a child with much to say can end; later reads find it
  * there. Can be cancelled: then .on_drop is applied.
  * Errors: -ETIMEDOUT (it runs on), -ECANCELED, WEFT_ESTATUS_LOST (ended; somebody else took the
- * status), -EINVAL, -ENOMEM, WEFT_EFORKED. Python: Popen.wait
+ * status), -EINVAL, -ENOMEM, -EMFILE, -ENFILE, WEFT_EFORKED. Python: Popen.wait
  */
 WEFT_API int weft_popen_wait(weft_popen *popen, int *returncode, double timeout);
 
@@ -269,8 +270,8 @@ WEFT_API int weft_popen_poll(weft_popen *popen, int *returncode);
  * What was read from the streams before is not told again. Can be cancelled: then .on_drop is
  * applied. One reader at a time.
  * Errors: -ETIMEDOUT, -ECANCELED, WEFT_ESTATUS_LOST, -EBUSY (another uses a stream), -EINVAL (input
- * where stdin is no pipe, or again), -ENOMEM, WEFT_EFORKED, those of read(2) and write(2) but
- * -EPIPE: a child need not read its input. Python: Popen.communicate
+ * where stdin is no pipe, or again), -ENOMEM, -EMFILE, -ENFILE, WEFT_EFORKED, those of read(2) and
+ * write(2) but -EPIPE: a child need not read its input. Python: Popen.communicate
  */
 WEFT_API int weft_popen_communicate(weft_popen *popen, const void *input, size_t size,
                                     weft_completed *completed, double timeout);
