@@ -25,10 +25,9 @@ static _Atomic uint32_t numbers;
 const weft_kind weft_loop_kind = {
     .name = "loop", .prefix = "Loop", .numbers = &numbers, .finalize = finalize};
 
-static bool admit_calls(weft_runner *runner)
+static void admit_calls(weft_runner *runner)
 {
     weft_loop_admit_calls(runner->owner);
-    return runner->ready != NULL;
 }
 
 /* seq_cst: after the runner has said that it sleeps; a post after this look finds it asleep */

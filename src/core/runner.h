@@ -28,8 +28,8 @@ enum {
 /* What a kind of runner adds. All are called on the runner's thread, on its own stack. */
 typedef struct weft_runner_hooks {
     /* No coroutine is ready (or its turn has come after many that were): gives work, as ready
-     * coroutines. Returns whether it gave any. */
-    bool (*supply)(weft_runner *runner);
+     * coroutines. */
+    void (*supply)(weft_runner *runner);
     /* About to sleep / awake again: a pool counts its idle workers. idle returns false when there
      * is work after all. */
     bool (*idle)(weft_runner *runner);

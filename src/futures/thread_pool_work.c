@@ -257,12 +257,12 @@ static void jobs_entry(weft_coroutine *coroutine)
     }
 }
 
-static bool supply(weft_runner *runner)
+static void supply(weft_runner *runner)
 {
     weft_worker *self = runner->owner;
     weft_future *future = take_job(self);
     if (future == NULL)
-        return false;
+        return;
     weft_coroutine *coroutine = weft_coroutine_new(runner, self->pool->stack_size);
     int r = coroutine != NULL ? 0 : -ENOMEM;
     if (r == 0) {
@@ -273,7 +273,6 @@ static bool supply(weft_runner *runner)
     }
     if (r < 0)
         weft_future_fail(future, r, "no stack for the job");
-    return r == 0;
 }
 
 static bool go_idle(weft_runner *runner)

@@ -198,6 +198,8 @@ static int go_on_in_child(forked *f, int r)
         return 2;
     if (weft_event_wait(&f->event, 0.001) != -ETIMEDOUT)
         return 3;
+    if (!forked_can_start_threads())
+        return 0;
     if (weft_thread_start(&thread, set_it, WEFT_POINTER(&f->set_later), NULL) < 0 ||
         weft_event_wait(&f->set_later, WEFT_FOREVER) < 0)
         return 4;
