@@ -435,8 +435,8 @@ static int end_shared(weft_barrier *barrier, uint32_t state)
 
 int weft_barrier_wait(weft_barrier *barrier, double timeout)
 {
-    if (weft_value_missing(barrier, "wait at a barrier"))
-        return -EINVAL;
+    if (barrier == NULL)
+        return weft_value_missing("wait at a barrier");
     weft_instant deadline;
     int r = weft_deadline(timeout, &deadline);
     if (r < 0)
@@ -449,21 +449,21 @@ int weft_barrier_wait(weft_barrier *barrier, double timeout)
 
 int weft_barrier_abort(weft_barrier *barrier)
 {
-    if (weft_value_missing(barrier, "abort a barrier"))
-        return -EINVAL;
+    if (barrier == NULL)
+        return weft_value_missing("abort a barrier");
     return weft_is_shared(barrier) ? end_shared(barrier, BROKEN) : end_private(barrier, BROKEN);
 }
 
 int weft_barrier_reset(weft_barrier *barrier)
 {
-    if (weft_value_missing(barrier, "reset a barrier"))
-        return -EINVAL;
+    if (barrier == NULL)
+        return weft_value_missing("reset a barrier");
     return weft_is_shared(barrier) ? end_shared(barrier, 0) : end_private(barrier, 0);
 }
 
 size_t weft_barrier_n_waiting(const weft_barrier *barrier)
 {
-    if (weft_value_missing(barrier, "n_waiting"))
+    if (barrier == NULL && weft_value_missing("n_waiting") < 0)
         return 0;
     bool here = weft_is_shared(barrier) || barrier->generation_ == weft_fork_generation;
     return here ? weft_word_load(&barrier->arrived_) : 0;
@@ -471,7 +471,7 @@ size_t weft_barrier_n_waiting(const weft_barrier *barrier)
 
 bool weft_barrier_broken(const weft_barrier *barrier)
 {
-    if (weft_value_missing(barrier, "broken"))
+    if (barrier == NULL && weft_value_missing("broken") < 0)
         return false;
     return (weft_word_load(&barrier->state_) & BROKEN) != 0;
 }

@@ -32,8 +32,8 @@ static weft_lock *lock_of(weft_condition *condition)
 
 static int check_held(weft_condition *condition, const char *what)
 {
-    if (weft_value_missing(condition, "condition"))
-        return -EINVAL;
+    if (condition == NULL)
+        return weft_value_missing("condition");
     if (condition->rlock != NULL ? weft_rlock_is_own(condition->rlock)
                                  : weft_lock_held(lock_of(condition)))
         return 0;
@@ -71,8 +71,8 @@ static int take_lock_back(const dropped *it)
 
 int weft_condition_acquire(weft_condition *condition, double timeout)
 {
-    if (weft_value_missing(condition, "acquire a condition"))
-        return -EINVAL;
+    if (condition == NULL)
+        return weft_value_missing("acquire a condition");
     if (condition->rlock != NULL)
         return weft_rlock_acquire(condition->rlock, timeout);
     weft_lock *lock = lock_of(condition);
@@ -82,8 +82,8 @@ int weft_condition_acquire(weft_condition *condition, double timeout)
 
 int weft_condition_release(weft_condition *condition)
 {
-    if (weft_value_missing(condition, "release a condition"))
-        return -EINVAL;
+    if (condition == NULL)
+        return weft_value_missing("release a condition");
     if (condition->rlock != NULL)
         return weft_rlock_release(condition->rlock);
     weft_lock *lock = lock_of(condition);
@@ -92,7 +92,7 @@ int weft_condition_release(weft_condition *condition)
 
 bool weft_condition_locked(const weft_condition *condition)
 {
-    if (weft_value_missing(condition, "locked"))
+    if (condition == NULL && weft_value_missing("locked") < 0)
         return false;
     if (condition->rlock != NULL)
         return weft_rlock_locked(condition->rlock);

@@ -31,14 +31,14 @@ static bool is_set(const weft_event *event)
 
 bool weft_event_is_set(const weft_event *event)
 {
-    if (weft_value_missing(event, "is_set"))
+    if (event == NULL && weft_value_missing("is_set") < 0)
         return false;
     return is_set(event);
 }
 
 void weft_event_clear(weft_event *event)
 {
-    if (weft_value_missing(event, "clear an event"))
+    if (event == NULL && weft_value_missing("clear an event") < 0)
         return;
     __atomic_fetch_and(&event->state_, ~SET, __ATOMIC_RELAXED);
 }
@@ -65,7 +65,7 @@ static void set_waited_for(weft_event *event)
 
 void weft_event_set(weft_event *event)
 {
-    if (weft_value_missing(event, "set an event"))
+    if (event == NULL && weft_value_missing("set an event") < 0)
         return;
     uint32_t word = weft_word_load(&event->state_);
     for (;;) {
@@ -138,8 +138,8 @@ static int wait_shared(weft_event *event, weft_instant deadline)
 
 int weft_event_wait(weft_event *event, double timeout)
 {
-    if (weft_value_missing(event, "wait for an event"))
-        return -EINVAL;
+    if (event == NULL)
+        return weft_value_missing("wait for an event");
     weft_instant deadline;
     int r = weft_deadline(timeout, &deadline);
     if (r < 0)

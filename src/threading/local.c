@@ -207,7 +207,7 @@ static void *get_first(weft_local *local, weft_context *self)
 
 void *weft_local_get(weft_local *local)
 {
-    if (weft_value_missing(local, "local"))
+    if (local == NULL && weft_value_missing("local") < 0)
         return NULL;
     weft_context *self = weft_context_self();
     if (self == NULL)
@@ -218,7 +218,7 @@ void *weft_local_get(weft_local *local)
 
 void *weft_local_find(weft_local *local)
 {
-    if (weft_value_missing(local, "local"))
+    if (local == NULL && weft_value_missing("local") < 0)
         return NULL;
     weft_context *self = weft_context_self();
     copy *own = self != NULL ? find(self->locals, id_of(local)) : NULL;
@@ -227,7 +227,7 @@ void *weft_local_find(weft_local *local)
 
 void weft_local_clear(weft_local *local)
 {
-    if (weft_value_missing(local, "local"))
+    if (local == NULL && weft_value_missing("local") < 0)
         return;
     weft_context *self = weft_context_self();
     copy *own = self != NULL ? find(self->locals, id_of(local)) : NULL;

@@ -320,8 +320,8 @@ __attribute__((noinline)) static int acquire_contended(weft_lock *lock, double t
 
 int weft_lock_acquire(weft_lock *lock, double timeout)
 {
-    if (weft_value_missing(lock, "acquire a lock"))
-        return -EINVAL;
+    if (lock == NULL)
+        return weft_value_missing("acquire a lock");
     if (timeout == timeout && /* a number */ weft_lock_take(lock))
         return 0;
     return acquire_contended(lock, timeout);
@@ -355,8 +355,8 @@ __attribute__((noinline)) static int release_contended(weft_lock *lock)
 
 int weft_lock_release(weft_lock *lock)
 {
-    if (weft_value_missing(lock, "release a lock"))
-        return -EINVAL;
+    if (lock == NULL)
+        return weft_value_missing("release a lock");
     if (weft_lock_give(lock))
         return 0;
     return release_contended(lock);
@@ -364,7 +364,7 @@ int weft_lock_release(weft_lock *lock)
 
 bool weft_lock_locked(const weft_lock *lock)
 {
-    if (weft_value_missing(lock, "locked"))
+    if (lock == NULL && weft_value_missing("locked") < 0)
         return false;
     return weft_lock_held(lock);
 }

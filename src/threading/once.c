@@ -38,8 +38,8 @@ static void begin_anew_in_a_child(weft_once *once)
 
 int weft_once_run(weft_once *once, weft_fn *fn, void *arg, double timeout)
 {
-    if (weft_value_missing(once, "once"))
-        return -EINVAL;
+    if (once == NULL)
+        return weft_value_missing("once");
     if (done(once))
         return 0;
     if (fn == NULL)
@@ -59,7 +59,7 @@ int weft_once_run(weft_once *once, weft_fn *fn, void *arg, double timeout)
 
 bool weft_once_done(const weft_once *once)
 {
-    if (weft_value_missing(once, "once"))
+    if (once == NULL && weft_value_missing("once") < 0)
         return false;
     return done(once);
 }

@@ -50,8 +50,8 @@ static inline int release_lock(weft_rlock *rlock)
 
 int weft_rlock_acquire(weft_rlock *rlock, double timeout)
 {
-    if (weft_value_missing(rlock, "acquire an rlock"))
-        return -EINVAL;
+    if (rlock == NULL)
+        return weft_value_missing("acquire an rlock");
     weft_context *self = weft_context_self();
     if (self == NULL)
         return -ENOMEM;
@@ -74,8 +74,8 @@ int weft_rlock_acquire(weft_rlock *rlock, double timeout)
 
 int weft_rlock_release(weft_rlock *rlock)
 {
-    if (weft_value_missing(rlock, "release an rlock"))
-        return -EINVAL;
+    if (rlock == NULL)
+        return weft_value_missing("release an rlock");
     if (!is_own(rlock))
         return weft_error(-EPERM, "release of an rlock that the caller does not have");
     if (--rlock->count_ > 0)
@@ -86,7 +86,7 @@ int weft_rlock_release(weft_rlock *rlock)
 
 bool weft_rlock_locked(const weft_rlock *rlock)
 {
-    if (weft_value_missing(rlock, "locked"))
+    if (rlock == NULL && weft_value_missing("locked") < 0)
         return false;
     return weft_lock_locked(&rlock->lock_);
 }

@@ -105,8 +105,8 @@ static void leave(weft_rwlock *rwlock, weft_waiter *waiter)
 
 static int release(weft_rwlock *rwlock, uint32_t how)
 {
-    if (weft_value_missing(rwlock, "release an rwlock"))
-        return -EINVAL;
+    if (rwlock == NULL)
+        return weft_value_missing("release an rwlock");
     uint32_t word = weft_word_load(&rwlock->state_);
     for (;;) {
         if ((word & (how == WRITE ? WRITER : READERS)) == 0)
@@ -159,8 +159,8 @@ static int acquire_queued(weft_rwlock *rwlock, uint32_t how, weft_instant deadli
 
 static int acquire(weft_rwlock *rwlock, uint32_t how, double timeout)
 {
-    if (weft_value_missing(rwlock, "acquire an rwlock"))
-        return -EINVAL;
+    if (rwlock == NULL)
+        return weft_value_missing("acquire an rwlock");
     if (weft_is_shared(rwlock))
         return weft_error(-ENOTSUP, "acquire of an rwlock in shared memory");
     if (timeout == timeout && take(rwlock, how))

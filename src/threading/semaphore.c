@@ -226,8 +226,8 @@ __attribute__((noinline)) static int acquire_slowly(weft_semaphore *semaphore, d
 
 int weft_semaphore_acquire(weft_semaphore *semaphore, double timeout)
 {
-    if (weft_value_missing(semaphore, "acquire a semaphore"))
-        return -EINVAL;
+    if (semaphore == NULL)
+        return weft_value_missing("acquire a semaphore");
     if (timeout == timeout && take(semaphore, 0))
         return 0;
     return acquire_slowly(semaphore, timeout);
@@ -257,8 +257,8 @@ __attribute__((noinline)) static int release_slowly(weft_semaphore *semaphore, s
 
 int weft_semaphore_release(weft_semaphore *semaphore, size_t count)
 {
-    if (weft_value_missing(semaphore, "release a semaphore"))
-        return -EINVAL;
+    if (semaphore == NULL)
+        return weft_value_missing("release a semaphore");
     uint32_t word = weft_word_load(&semaphore->value);
     if (count > 0 && (word & WAITERS) == 0 && check(semaphore->bound, word, count) == 0 &&
         weft_word_give(&semaphore->value, &word, word + (uint32_t)count))
@@ -268,7 +268,7 @@ int weft_semaphore_release(weft_semaphore *semaphore, size_t count)
 
 size_t weft_semaphore_value(const weft_semaphore *semaphore)
 {
-    if (weft_value_missing(semaphore, "value"))
+    if (semaphore == NULL && weft_value_missing("value") < 0)
         return 0;
     return weft_word_load(&semaphore->value) & COUNT;
 }

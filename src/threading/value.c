@@ -5,10 +5,9 @@
  */
 #include "threading/value.h"
 
-bool weft_value_tell_missing(const char *what)
+int weft_value_missing(const char *what)
 {
-    weft_error(-EINVAL, "%s: it is NULL", what);
-    return true;
+    return weft_error(-EINVAL, "%s: it is NULL", what);
 }
 
 void weft_value_notify(void *value, weft_bucket *bucket, weft_list *waiters,

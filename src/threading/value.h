@@ -20,13 +20,9 @@
 
 #define WEFT_WORD_WAITERS UINT32_C(0x80000000)
 
-/* Records that `what` has no value to work on; true. */
-bool weft_value_tell_missing(const char *what);
-
-static inline bool weft_value_missing(const void *value, const char *what)
-{
-    return value == NULL && weft_value_tell_missing(what);
-}
+/* `what` has no value to work on: -EINVAL, with its message. Returned as it is by the functions
+ * that are to be fast, so that they need no frame for it. */
+int weft_value_missing(const char *what);
 
 static inline uint32_t weft_word_load(const uint32_t *word)
 {
