@@ -371,8 +371,7 @@ WEFT_SPAWN_RAW static int close_listed(int directory, int from, int to)
             at += entry->length;
             if (fd < from || fd > to || fd == directory)
                 continue;
-            (void)close(fd);
-            closed++;
+            closed += close(fd) == 0; /* one that cannot be is listed for ever */
         }
     }
     return closed;

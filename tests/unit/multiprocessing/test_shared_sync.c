@@ -101,9 +101,13 @@ static void a_lock_excludes_coroutines_of_processes(void **state)
 {
     (void)state;
     common *shared = new_common();
-    weft_thread *thread;
-    assert_int_equal(weft_thread_start(&thread, count_up, WEFT_POINTER(shared), NULL), 0);
+    weft_thread *thread = NULL;
+    bool beside = !emulated(); /* there a child forked beside a thread cannot start its helper */
+    if (beside)
+        assert_int_equal(weft_thread_start(&thread, count_up, WEFT_POINTER(shared), NULL), 0);
     run_in_processes(run_loop, shared);
+    if (!beside)
+        assert_int_equal(weft_thread_start(&thread, count_up, WEFT_POINTER(shared), NULL), 0);
     assert_int_equal(weft_result(thread, WEFT_NONE, WEFT_FOREVER), 0);
     weft_release(thread);
     assert_int_equal(shared->count, SIDES * 3 * ROUNDS + ROUNDS);
