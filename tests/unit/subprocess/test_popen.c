@@ -457,40 +457,33 @@ static void a_group_is_signalled_as_one(void **state)
 }
 
 /* Reads the end of a pipe that only the child holds: it is gone then. */
-static void a_dropped_child_is_killed_if_that_is_asked(void **state)
+static void drop_and_see_the_end(const char *what, weft_popen_options options)
 {
-    (void)state;
-    const weft_on_drop policies[] = {WEFT_ON_DROP_KILL, WEFT_ON_DROP_TERMINATE};
-    for (int i = 0; i < 2; i++) {
-        int fds[2];
-        char bytes[8];
-        assert_int_equal(pipe(fds), 0);
-        weft_popen *popen =
-            start_ready("ready", &(weft_popen_options){.out = fds[1], .on_drop = policies[i]});
-        close(fds[1]);
-        weft_release(popen);
-        assert_int_equal(read(fds[0], bytes, sizeof bytes), 5);
-        assert_int_equal(read(fds[0], bytes, sizeof bytes), 0);
-        close(fds[0]);
-        await_no_children();
-    }
-}
-
-static void a_leader_that_has_left_its_group_is_killed_as_well(void **state)
-{
-    (void)state;
     int fds[2];
     char bytes[8];
     assert_int_equal(pipe(fds), 0);
-    weft_popen *popen = start_ready(
-        "desert",
-        &(weft_popen_options){.out = fds[1], .new_group = true, .on_drop = WEFT_ON_DROP_KILL});
+    options.out = fds[1];
+    weft_popen *popen = start_ready(what, &options);
     close(fds[1]);
     weft_release(popen);
     assert_int_equal(read(fds[0], bytes, sizeof bytes), 5);
     assert_int_equal(read(fds[0], bytes, sizeof bytes), 0);
     close(fds[0]);
     await_no_children();
+}
+
+static void a_dropped_child_is_killed_if_that_is_asked(void **state)
+{
+    (void)state;
+    drop_and_see_the_end("ready", (weft_popen_options){.on_drop = WEFT_ON_DROP_KILL});
+    drop_and_see_the_end("ready", (weft_popen_options){.on_drop = WEFT_ON_DROP_TERMINATE});
+}
+
+static void a_leader_that_has_left_its_group_is_killed_as_well(void **state)
+{
+    (void)state;
+    drop_and_see_the_end("desert",
+                         (weft_popen_options){.new_group = true, .on_drop = WEFT_ON_DROP_KILL});
 }
 
 static void a_dropped_child_is_reaped_by_the_next_start(void **state)
